@@ -1,0 +1,36 @@
+# make help lists the targets. PG selects the PostgreSQL version to build and test with (15, or
+# the one that the system has); PG_CONFIG names one that is not installed from packages.
+
+SHELL := /bin/bash
+ENV   := tests/setup && . target/setup.env &&
+
+.PHONY: build help install test unit lint demo demo-stop clean
+
+build: ## Build the extension (the default)
+	$(ENV) cargo pgrx package --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
+
+help: ## Show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: ## Build and install into the PostgreSQL of PG_CONFIG
+	$(ENV) cargo pgrx install --release --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR" \
+	    $$([[ -w $$("$$PG_CONFIG" --pkglibdir) ]] || echo --sudo)
+
+test: ## Everything that CI runs; ARGS goes to pytest
+	tests/run $(ARGS)
+
+unit: ## The tests that need no PostgreSQL
+	tests/run unit
+
+lint: ## Formatting, clippy, documentation
+	tests/run lint
+
+demo: ## A private PostgreSQL, a simulated organization, and a tour of queries
+	tests/demo/run
+
+demo-stop: ## Stop what make demo left running
+	tests/demo/stop
+
+clean: demo-stop ## Remove what was built and the private PostgreSQL
+	! [ -f target/setup.env ] || { . target/setup.env && rm -rf "$$PRIVATE_DIR"; }
+	rm -rf target tests/simulator/target

@@ -1,0 +1,316 @@
+//! Which request comes after a page: pure state machines, one per style of the service.
+
+use super::request::Request;
+
+/// What the pagers need to know of a page that has been read.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Elements in the page.
+    pub rows: usize,
+    /// Elements that no earlier page of the same list had.
+    pub fresh: usize,
+    /// The `x-ms-continuationtoken` header.
+    pub continuation: Option<String>,
+    /// The body's `continuationToken`, or the one in its `nextLink`.
+    pub body_token: Option<String>,
+    /// The body's `isLastBatch`.
+    pub is_last: Option<bool>,
+    /// Ordering time of the last element, in microseconds since 1970, if the page was in that order.
+    pub last_time: Option<i64>,
+}
+
+/// What to do after a page.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Ask for [`Pager::request`].
+    Next,
+    /// The list is read.
+    Done,
+}
+
+/// Why paging cannot go on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Stuck {
+    /// The same position again and again.
+    Loop,
+    /// The list keeps moving.
+    Unstable,
+    /// The answer says neither that it is the last nor how to go on.
+    NoToken,
+}
+
+/// A list under way: the next request, and what its answer changes.
+#[derive(Debug)]
+pub struct Pager {
+    request: Request,
+    style: Style,
+    size: Option<PageSize>,
+}
+
+/// How many elements to ask for.
+#[derive(Debug, Clone)]
+pub struct PageSize {
+    /// Parameter.
+    pub parameter: &'static str,
+    /// Elements in the first page.
+    pub first: u32,
+    /// Elements in later pages.
+    pub later: u32,
+}
+
+/// The style of a list and its state.
+#[derive(Debug)]
+pub enum Style {
+    /// One answer.
+    Single,
+    /// Header token.
+    Token(Token),
+    /// Ordered by a time.
+    Time(Time),
+    /// `$skip` with overlap.
+    Overlap(Overlap),
+    /// Body token until `isLastBatch`.
+    Feed(Feed),
+}
+
+/// State of [`Style::Token`].
+#[derive(Debug, Default)]
+pub struct Token {
+    sent: Vec<String>,
+}
+
+/// State of [`Style::Time`].
+#[derive(Debug)]
+pub struct Time {
+    since: &'static str,
+    reached: Option<i64>,
+    sent: Vec<String>,
+}
+
+/// State of [`Style::Overlap`].
+#[derive(Debug)]
+pub struct Overlap {
+    skip_parameter: &'static str,
+    skip: usize,
+    back: usize,
+    confirming: bool,
+    short: bool,
+    restarts: u32,
+}
+
+/// State of [`Style::Feed`].
+#[derive(Debug)]
+pub struct Feed {
+    first_only: &'static [&'static str],
+    sent: Vec<String>,
+}
+
+impl Style {
+    /// Ordered by a time whose lower bound is the parameter `since`.
+    pub fn time(since: &'static str) -> Self {
+        Style::Time(Time { since, reached: None, sent: Vec::new() })
+    }
+
+    /// Paged by the parameter `skip_parameter`.
+    pub fn overlap(skip_parameter: &'static str) -> Self {
+        Style::Overlap(Overlap {
+            skip_parameter,
+            skip: 0,
+            back: 0,
+            confirming: false,
+            short: false,
+            restarts: 0,
+        })
+    }
+
+    /// A feed whose parameters `first_only` go with the first request only.
+    pub fn feed(first_only: &'static [&'static str]) -> Self {
+        Style::Feed(Feed { first_only, sent: Vec::new() })
+    }
+}
+
+/// The service's token parameter, for header and body tokens alike.
+const TOKEN: &str = "continuationToken";
+
+/// How far before the last time the next page begins, in microseconds: the bound may be exclusive.
+const TIME_OVERLAP_MICROS: i64 = 1_000;
+
+/// A page of one instant that no token gets past is asked for larger, up to the service's own limit.
+const LARGEST_PAGE: u32 = 5_000;
+
+/// Steps back in a list that moves before giving up.
+const MOST_RESTARTS: u32 = 100;
+
+impl Pager {
+    /// A list that begins with `request`.
+    pub fn new(mut request: Request, style: Style, size: Option<PageSize>) -> Self {
+        if let Some(size) = &size {
+            request.set(size.parameter, size.first.to_string());
+        }
+        Self { request, style, size }
+    }
+
+    /// The request for the next page.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Moves on after a page.
+    pub fn after(&mut self, page: &Facts) -> Result<Step, Stuck> {
+        let asked = self.size.as_ref().map(|size| size.first as usize);
+        let step = match &mut self.style {
+            Style::Single => Step::Done,
+            Style::Token(token) => token.after(&mut self.request, page)?,
+            Style::Time(time) => time.after(&mut self.request, page, &mut self.size)?,
+            Style::Overlap(overlap) => overlap.after(&mut self.request, page, asked)?,
+            Style::Feed(feed) => feed.after(&mut self.request, page)?,
+        };
+        let resizable = matches!(self.style, Style::Time(_) | Style::Overlap(_));
+        if let Some(size) = self.size.as_mut().filter(|_| resizable) {
+            size.first = size.first.max(size.later);
+            self.request.set(size.parameter, size.first.to_string());
+        }
+        Ok(step)
+    }
+}
+
+/// Sends a token that has not been sent before.
+fn advance(request: &mut Request, sent: &mut Vec<String>, token: &str) -> Result<Step, Stuck> {
+    if sent.iter().any(|known| known == token) {
+        return Err(Stuck::Loop);
+    }
+    // Loops are short; remembering every token of a long list would only cost memory.
+    if sent.len() >= 16 {
+        sent.remove(0);
+    }
+    sent.push(token.to_owned());
+    request.set(TOKEN, token);
+    Ok(Step::Next)
+}
+
+impl Token {
+    fn after(&mut self, request: &mut Request, page: &Facts) -> Result<Step, Stuck> {
+        match &page.continuation {
+            None => Ok(Step::Done),
+            Some(token) => advance(request, &mut self.sent, token),
+        }
+    }
+}
+
+impl Time {
+    fn after(
+        &mut self,
+        request: &mut Request,
+        page: &Facts,
+        size: &mut Option<PageSize>,
+    ) -> Result<Step, Stuck> {
+        let asked = size.as_ref().map_or(usize::MAX, |size| size.first as usize);
+        if page.continuation.is_none() && page.rows < asked {
+            return Ok(Step::Done);
+        }
+        let moved = page.last_time.filter(|time| self.reached.is_none_or(|before| *time > before));
+        if let (Some(time), true) = (moved, page.fresh > 0) {
+            self.reached = Some(time);
+            self.sent.clear();
+            request.remove(TOKEN);
+            let Some(bound) = format_time(time - TIME_OVERLAP_MICROS) else {
+                return Err(Stuck::Loop);
+            };
+            request.set(self.since, bound);
+            return Ok(Step::Next);
+        }
+        // A whole page of one instant, or a list that is not in order: only the token gets on.
+        if let Some(token) = &page.continuation
+            && advance(request, &mut self.sent, token).is_ok()
+        {
+            return Ok(Step::Next);
+        }
+        if page.continuation.is_none() && page.fresh == 0 {
+            return Ok(Step::Done);
+        }
+        match size {
+            Some(size) if size.first < LARGEST_PAGE => {
+                size.first = (size.first * 2).min(LARGEST_PAGE);
+                self.sent.clear();
+                request.remove(TOKEN);
+                Ok(Step::Next)
+            }
+            _ => Err(Stuck::Loop),
+        }
+    }
+}
+
+impl Overlap {
+    fn after(
+        &mut self,
+        request: &mut Request,
+        page: &Facts,
+        asked: Option<usize>,
+    ) -> Result<Step, Stuck> {
+        let known = page.rows - page.fresh;
+        if self.confirming {
+            self.confirming = false;
+            if page.rows == 0 {
+                return Ok(Step::Done);
+            }
+        } else if self.skip == 0 {
+            if page.rows == 0 {
+                return Ok(Step::Done);
+            }
+        } else if known == 0 {
+            // Nothing seen before: elements above went away, and some below may have moved past us.
+            self.restarts += 1;
+            if self.restarts > MOST_RESTARTS {
+                return Err(Stuck::Unstable);
+            }
+            self.back = (self.back * 2).max(asked.unwrap_or(1)).max(1);
+            self.skip = self.skip.saturating_sub(self.back);
+            return Ok(self.go(request));
+        } else if page.rows == 1 && !self.short {
+            // Only the element that overlaps: nothing behind it.
+            return Ok(Step::Done);
+        }
+        self.back = 0;
+        self.short |=
+            asked.is_some_and(|asked| page.rows < asked) && self.skip > 0 && page.fresh > 0;
+        if page.rows == 1 {
+            self.confirming = true;
+            self.skip += 1;
+        } else {
+            self.skip += page.rows - 1;
+        }
+        Ok(self.go(request))
+    }
+
+    fn go(&self, request: &mut Request) -> Step {
+        if self.skip == 0 {
+            request.remove(self.skip_parameter);
+        } else {
+            request.set(self.skip_parameter, self.skip.to_string());
+        }
+        Step::Next
+    }
+}
+
+impl Feed {
+    fn after(&mut self, request: &mut Request, page: &Facts) -> Result<Step, Stuck> {
+        if page.is_last == Some(true) {
+            return Ok(Step::Done);
+        }
+        let token = page.body_token.as_deref().ok_or(Stuck::NoToken)?;
+        for parameter in self.first_only {
+            request.remove(parameter);
+        }
+        advance(request, &mut self.sent, token)
+    }
+}
+
+/// `2024-01-31T10:20:30.1234560Z`; `None` outside the years that the service can read.
+pub fn format_time(micros: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp_micros(micros)?;
+    let text = time.format("%Y-%m-%dT%H:%M:%S%.6f").to_string();
+    (text.len() == "2024-01-31T10:20:30.123456".len()).then(|| format!("{text}0Z"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,153 @@
+//! Every style against a list that behaves, and one that does not.
+
+use super::*;
+
+fn pager(style: Style, page: u32) -> Pager {
+    let size = PageSize { parameter: "$top", first: page, later: page };
+    Pager::new(Request::get(None, "/list"), style, Some(size))
+}
+
+fn parameter(pager: &Pager, name: &str) -> Option<String> {
+    let found = pager.request().parameters.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.clone())
+}
+
+fn with_token(token: &str) -> Facts {
+    Facts { rows: 2, fresh: 2, continuation: Some(token.into()), ..Facts::default() }
+}
+
+#[test]
+fn a_token_is_followed_until_it_is_absent() {
+    let mut pager = pager(Style::Token(Token::default()), 2);
+    assert_eq!(pager.after(&with_token("a;b")), Ok(Step::Next));
+    assert_eq!(parameter(&pager, "continuationToken").as_deref(), Some("a;b"));
+    let empty = Facts { rows: 0, fresh: 0, ..with_token("c") };
+    assert_eq!(pager.after(&empty), Ok(Step::Next), "an empty page with a token goes on");
+    assert_eq!(pager.after(&Facts::default()), Ok(Step::Done));
+}
+
+#[test]
+fn a_token_that_comes_back_is_an_error() {
+    let mut pager = pager(Style::Token(Token::default()), 2);
+    assert_eq!(pager.after(&with_token("a")), Ok(Step::Next));
+    assert_eq!(pager.after(&with_token("b")), Ok(Step::Next));
+    assert_eq!(pager.after(&with_token("a")), Err(Stuck::Loop));
+}
+
+#[test]
+fn a_time_list_starts_each_page_before_the_last_time() {
+    let mut pager = pager(Style::time("minTime"), 2);
+    let page = Facts { last_time: Some(1_000_000_000_000_000), ..with_token("t") };
+    assert_eq!(pager.after(&page), Ok(Step::Next));
+    assert_eq!(parameter(&pager, "minTime").as_deref(), Some("2001-09-09T01:46:39.9990000Z"));
+    assert_eq!(parameter(&pager, "continuationToken"), None);
+    assert_eq!(pager.after(&Facts { rows: 1, ..Facts::default() }), Ok(Step::Done));
+}
+
+#[test]
+fn a_page_of_one_instant_goes_on_by_token_then_by_size() {
+    let mut pager = pager(Style::time("minTime"), 2);
+    let page = Facts { last_time: Some(5_000_000), ..with_token("t") };
+    assert_eq!(pager.after(&page), Ok(Step::Next));
+    assert_eq!(pager.after(&page), Ok(Step::Next));
+    assert_eq!(parameter(&pager, "continuationToken").as_deref(), Some("t"));
+    let same = Facts { fresh: 0, ..page };
+    assert_eq!(pager.after(&same), Ok(Step::Next));
+    assert_eq!(parameter(&pager, "$top").as_deref(), Some("4"));
+    let mut last = Ok(Step::Next);
+    for _ in 0..100 {
+        last = pager.after(&same);
+        if last.is_err() {
+            break;
+        }
+    }
+    assert_eq!(last, Err(Stuck::Loop));
+}
+
+#[test]
+fn a_full_page_without_a_token_is_not_the_end_of_a_time_list() {
+    let mut pager = pager(Style::time("minTime"), 2);
+    let page = Facts { rows: 2, fresh: 2, last_time: Some(5), ..Facts::default() };
+    assert_eq!(pager.after(&page), Ok(Step::Next));
+    assert_eq!(pager.after(&Facts { rows: 2, fresh: 0, ..page }), Ok(Step::Done));
+}
+
+/// Reads `list` with the overlap pager; `change` edits it before each request.
+fn read_moving(
+    mut list: Vec<u32>,
+    page: usize,
+    mut change: impl FnMut(usize, &mut Vec<u32>),
+) -> Vec<u32> {
+    let mut pager = pager(Style::overlap("$skip"), page as u32);
+    let mut seen: Vec<u32> = Vec::new();
+    for request in 0..1000 {
+        change(request, &mut list);
+        let skip: usize =
+            parameter(&pager, "$skip").map_or(0, |text| text.parse().expect("a number"));
+        let rows: Vec<u32> = list.iter().copied().skip(skip).take(page).collect();
+        let fresh: Vec<u32> = rows.iter().copied().filter(|id| !seen.contains(id)).collect();
+        let facts = Facts { rows: rows.len(), fresh: fresh.len(), ..Facts::default() };
+        seen.extend(fresh);
+        if pager.after(&facts).expect("the list can be read") == Step::Done {
+            return seen;
+        }
+    }
+    panic!("paging did not end");
+}
+
+#[test]
+fn an_overlapping_list_is_read_whole_whatever_its_length() {
+    for length in 0..20 {
+        let list: Vec<u32> = (0..length).rev().collect();
+        let mut read = read_moving(list.clone(), 4, |_, _| {});
+        read.sort_by(|a, b| b.cmp(a));
+        assert_eq!(read, list, "{length}");
+    }
+}
+
+#[test]
+fn elements_that_arrive_at_the_top_do_not_disturb() {
+    let list: Vec<u32> = (0..30).rev().collect();
+    let read = read_moving(list.clone(), 5, |n, list| list.insert(0, 100 + n as u32));
+    assert!(list.iter().all(|id| read.contains(id)), "{read:?}");
+}
+
+#[test]
+fn elements_that_leave_do_not_hide_others() {
+    for removed_each_time in 1..4 {
+        let list: Vec<u32> = (0..40).rev().collect();
+        let mut gone = Vec::new();
+        let read = read_moving(list.clone(), 5, |n, list| {
+            for _ in 0..removed_each_time {
+                if n > 0 && list.len() > 20 {
+                    gone.push(list.remove(0));
+                }
+            }
+        });
+        for id in list.iter().filter(|id| !gone.contains(id)) {
+            assert!(read.contains(id), "{id} is missing, {removed_each_time} removed each time");
+        }
+    }
+}
+
+#[test]
+fn a_feed_ends_with_its_last_batch_only() {
+    let mut pager = pager(Style::feed(&["startDateTime"]), 2);
+    pager.request.set("startDateTime", "2024-01-01T00:00:00Z");
+    let page = |token: &str, last| Facts {
+        body_token: Some(token.into()),
+        is_last: Some(last),
+        ..Facts::default()
+    };
+    assert_eq!(pager.after(&page("1;1;1", false)), Ok(Step::Next));
+    assert_eq!(parameter(&pager, "startDateTime"), None, "token and start exclude each other");
+    assert_eq!(pager.after(&page("1;1;1", false)), Err(Stuck::Loop));
+    assert_eq!(pager.after(&page("2;1;1", true)), Ok(Step::Done));
+    assert_eq!(pager.after(&Facts::default()), Err(Stuck::NoToken));
+}
+
+#[test]
+fn times_are_written_with_seven_digits() {
+    assert_eq!(format_time(1).as_deref(), Some("1970-01-01T00:00:00.0000010Z"));
+    assert_eq!(format_time(i64::MIN), None);
+}

@@ -1,0 +1,313 @@
+//! Executor callbacks: from the plan to a running scan, and its rows into slots.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::{PgMemoryContexts, pg_guard};
+
+use super::datum::{self, Converter};
+use super::io::Stream;
+use super::plan_data::{Comparison, PlanData, PushedClause};
+use super::relation::Relation;
+use super::report::{ok_or_error, tell};
+use super::{server, settings};
+use crate::api::client::Usage;
+use crate::error::Error;
+use crate::scan::condition::{Condition, Value};
+use crate::scan::decode::Decoder;
+use crate::scan::decode::page::Page;
+use crate::scan::plan::plan;
+use crate::scan::stream::{Event, Scan};
+
+/// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
+/// query ends well, fails or is cancelled.
+#[derive(Debug)]
+pub struct ScanState {
+    relation: Relation,
+    data: PlanData,
+    /// Role that the query runs as: the owner of a view, else the current user.
+    user: pg_sys::Oid,
+    converters: Vec<Converter>,
+    expressions: *mut pg_sys::List,
+    stream: Option<Stream>,
+    page: Option<Page>,
+    row: usize,
+    ended: bool,
+    /// What the scan has cost, over all rescans.
+    pub usage: Arc<Usage>,
+    /// Pages received.
+    pub pages: u64,
+    /// Rows received, before PostgreSQL's recheck.
+    pub rows: u64,
+}
+
+/// Prepares a scan. Sends nothing: the first row may never be asked for.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn begin_foreign_scan(
+    node: *mut pg_sys::ForeignScanState,
+    flags: std::ffi::c_int,
+) {
+    if flags & pg_sys::EXEC_FLAG_EXPLAIN_ONLY as i32 != 0 {
+        return;
+    }
+    // SAFETY: the executor's own node; its plan is a ForeignScan that get_foreign_plan made. The
+    // query's context is current, so lookups kept by converters live as long as the state.
+    unsafe {
+        let plan = (*node).ss.ps.plan.cast::<pg_sys::ForeignScan>();
+        let estate = (*node).ss.ps.state;
+        let table = (*(*node).ss.ss_currentRelation).rd_id;
+        let relation = ok_or_error(Relation::load(table));
+        let data = ok_or_error(PlanData::from_list((*plan).fdw_private));
+        let mut context = PgMemoryContexts::For((*estate).es_query_cxt);
+        let before = pg_sys::MemoryContextSwitchTo(context.value());
+        let converters = data
+            .attributes
+            .iter()
+            .filter_map(|number| relation.attribute(*number))
+            .map(|attribute| Converter::new(attribute, &relation.name))
+            .collect();
+        let expressions = pg_sys::ExecInitExprList((*plan).fdw_exprs, node.cast());
+        let state = ScanState {
+            relation,
+            data,
+            user: running_as(plan, estate),
+            converters,
+            expressions,
+            stream: None,
+            page: None,
+            row: 0,
+            ended: false,
+            usage: Arc::default(),
+            pages: 0,
+            rows: 0,
+        };
+        (*node).fdw_state = context.leak_and_drop_on_delete(state).cast();
+        pg_sys::MemoryContextSwitchTo(before);
+    }
+}
+
+/// The role whose credential is used, as postgres_fdw chooses it.
+unsafe fn running_as(plan: *mut pg_sys::ForeignScan, estate: *mut pg_sys::EState) -> pg_sys::Oid {
+    // SAFETY: the executor's own structs; the scan's relid is an index into its range table.
+    unsafe {
+        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        let user = {
+            let index = (*plan).scan.scanrelid as i32 - 1;
+            let entry = pg_sys::list_nth((*estate).es_range_table, index);
+            (*entry.cast::<pg_sys::RangeTblEntry>()).checkAsUser
+        };
+        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        let user = {
+            let _ = estate;
+            (*plan).checkAsUser
+        };
+        if user == pg_sys::InvalidOid { pg_sys::GetUserId() } else { user }
+    }
+}
+
+/// Returns the next row in the node's slot; an empty slot at the end.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn iterate_foreign_scan(
+    node: *mut pg_sys::ForeignScanState,
+) -> *mut pg_sys::TupleTableSlot {
+    // SAFETY: the executor's own node, begun by begin_foreign_scan; nobody else holds its state.
+    unsafe {
+        let slot = (*node).ss.ss_ScanTupleSlot;
+        clear(slot);
+        let state = &mut *(*node).fdw_state.cast::<ScanState>();
+        if !ok_or_error(state.advance(node)) {
+            return slot;
+        }
+        ok_or_error(state.fill(slot));
+        pg_sys::ExecStoreVirtualTuple(slot)
+    }
+}
+
+/// `ExecClearTuple`, which is inline in C.
+unsafe fn clear(slot: *mut pg_sys::TupleTableSlot) {
+    // SAFETY: every slot has its operations; the pointer is PostgreSQL's own function, so it is
+    // called behind the guard. The closure holds nothing that would need dropping.
+    unsafe {
+        if let Some(clear) = (*(*slot).tts_ops).clear {
+            pg_sys::ffi::pg_guard_ffi_boundary(|| clear(slot));
+        }
+    }
+}
+
+/// Starts over, with right-hand sides evaluated anew.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn rescan_foreign_scan(node: *mut pg_sys::ForeignScanState) {
+    // SAFETY: the executor's own node.
+    if let Some(state) = unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() } {
+        state.stop();
+        state.ended = false;
+    }
+}
+
+/// Ends the scan. Memory goes with the query's context.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanState) {
+    // SAFETY: the executor's own node; null under EXPLAIN.
+    if let Some(state) = unsafe { (*node).fdw_state.cast::<ScanState>().as_mut() } {
+        state.stop();
+    }
+}
+
+impl ScanState {
+    fn stop(&mut self) {
+        self.stream = None;
+        self.page = None;
+        self.row = 0;
+    }
+
+    /// Moves to the next row; false at the end.
+    unsafe fn advance(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<bool, Error> {
+        loop {
+            if let Some(page) = &self.page {
+                if self.row < page.rows() {
+                    self.row += 1;
+                    return Ok(true);
+                }
+                self.page = None;
+            }
+            if self.ended {
+                return Ok(false);
+            }
+            if self.stream.is_none() {
+                // SAFETY: the caller's node.
+                let scan = unsafe { self.prepare(node) }?;
+                self.stream = Some(Stream::start(Arc::new(scan))?);
+            }
+            let Some(stream) = &mut self.stream else { continue };
+            match stream.next()? {
+                Event::Page(page) => {
+                    self.pages += 1;
+                    self.rows += page.rows() as u64;
+                    self.page = Some(page);
+                    self.row = 0;
+                }
+                Event::Request(request) => tell(PgLogLevel::NOTICE, request, None),
+                Event::Warning(warning) => tell(PgLogLevel::WARNING, warning, None),
+                Event::End => {
+                    self.stop();
+                    self.ended = true;
+                }
+            }
+        }
+    }
+
+    /// Evaluates the right-hand sides and plans the requests.
+    unsafe fn prepare(&self, node: *mut pg_sys::ForeignScanState) -> Result<Scan, Error> {
+        let server = server::resolve(self.relation.server, self.user)?;
+        let mut conditions = Vec::new();
+        for clause in &self.data.clauses {
+            // SAFETY: the caller's node, begun with this state's expressions.
+            if let Some(condition) = unsafe { self.condition(node, clause) } {
+                conditions.push(condition);
+            }
+        }
+        let table = self.relation.table;
+        let wanted = self.data.attributes.iter().filter_map(|n| self.relation.attribute(*n));
+        let columns: Vec<(String, String)> =
+            wanted.map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
+        let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
+        Ok(Scan {
+            table,
+            plan: plan(table, &conditions, server.version),
+            decoder: Decoder::new(&self.relation.name, &columns, &key),
+            client: server.client,
+            project: self.relation.project.clone(),
+            concurrency: server.concurrency,
+            page_size: server.page_size,
+            limit: self.data.limit,
+            skip_inaccessible: server.skip_inaccessible,
+            trace: settings::trace_requests(),
+            usage: Arc::clone(&self.usage),
+            delivered: AtomicU64::new(0),
+        })
+    }
+
+    /// A clause with its right-hand side evaluated; `None` if it cannot narrow anything.
+    unsafe fn condition(
+        &self,
+        node: *mut pg_sys::ForeignScanState,
+        clause: &PushedClause,
+    ) -> Option<Condition> {
+        let column = self.relation.attribute(clause.attribute)?.column?;
+        let op = datum::op(clause.comparison);
+        let Some(index) = clause.expression else {
+            let value = Value::Boolean(clause.comparison == Comparison::True);
+            return Some(Condition { column, op, values: vec![value] });
+        };
+        // SAFETY: the list holds one ExprState per expression of the plan; the context is the
+        // node's own.
+        let (datum, null, oid) = unsafe {
+            let expression = pg_sys::list_nth(self.expressions, index as i32);
+            let expression = expression.cast::<pg_sys::ExprState>();
+            let context = (*node).ss.ps.ps_ExprContext;
+            let (datum, null) = evaluate(expression, context);
+            (datum, null, pg_sys::exprType((*expression).expr.cast()))
+        };
+        if null {
+            // The operators are strict: compared with NULL nothing is true.
+            return Some(Condition { column, op, values: Vec::new() });
+        }
+        // SAFETY: the datum is of the expression's type.
+        let values = unsafe {
+            if clause.comparison == Comparison::EqualAny {
+                datum::array_values(datum, pg_sys::get_element_type(oid))?
+            } else {
+                vec![datum::value(datum, oid)?]
+            }
+        };
+        Some(Condition { column, op, values })
+    }
+
+    /// Writes the current row into the slot.
+    unsafe fn fill(&mut self, slot: *mut pg_sys::TupleTableSlot) -> Result<(), Error> {
+        let Some(page) = &self.page else {
+            return Err(Error::Internal { what: "there is no row to return" });
+        };
+        // SAFETY: a scan slot has room for all columns of its descriptor, and converters are made
+        // for columns of that descriptor only. Datums are made in the per-tuple context, which the
+        // executor has made current.
+        unsafe {
+            let count = (*(*slot).tts_tupleDescriptor).natts as usize;
+            let nulls = std::slice::from_raw_parts_mut((*slot).tts_isnull, count);
+            let values = std::slice::from_raw_parts_mut((*slot).tts_values, count);
+            nulls.fill(true);
+            for (index, converter) in self.converters.iter_mut().enumerate() {
+                let json = page.value(self.row - 1, index);
+                if let Some(datum) = converter.datum(json)? {
+                    let position = converter.attribute() as usize - 1;
+                    values[position] = datum;
+                    nulls[position] = false;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `ExecEvalExpr`, which is inline in C.
+unsafe fn evaluate(
+    expression: *mut pg_sys::ExprState,
+    context: *mut pg_sys::ExprContext,
+) -> (pg_sys::Datum, bool) {
+    let mut null = false;
+    // SAFETY: an initialised expression has its function; it is PostgreSQL's own, so it is called
+    // behind the guard, and the closure holds nothing that would need dropping.
+    unsafe {
+        match (*expression).evalfunc {
+            Some(function) => {
+                let isnull: *mut bool = &mut null;
+                let datum =
+                    pg_sys::ffi::pg_guard_ffi_boundary(|| function(expression, context, isnull));
+                (datum, null)
+            }
+            None => (pg_sys::Datum::from(0), true),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! PostgreSQL's side, and the only `unsafe` code.
+//!
+//! [`shell`]: handler, validator and hook. [`options`]: every option and its checks. [`import`]: IMPORT
+//! FOREIGN SCHEMA. [`relation`]: declared columns meet the catalogue. [`server`]: server and user
+//! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: paths and plans.
+//! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
+//! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
+//! [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
+
+pub mod clause;
+pub mod datum;
+pub mod executor;
+pub mod explain;
+pub mod functions;
+pub mod import;
+pub mod io;
+pub mod options;
+pub mod plan_data;
+pub mod planner;
+pub mod relation;
+pub mod report;
+pub mod server;
+pub mod settings;
+pub mod shell;
+pub mod wait;

@@ -1,0 +1,200 @@
+//! Every option: where it may stand, what it accepts, and who may set it.
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::report::tell;
+use crate::api::address::{Collection, organization_name};
+use crate::catalog::endpoint::Version;
+use crate::catalog::names;
+use crate::error::Error;
+use crate::tables;
+
+/// An option of one kind of object.
+struct OptionSpec {
+    name: &'static str,
+    accepted: &'static str,
+    check: fn(&str) -> Result<(), String>,
+}
+
+const fn option(
+    name: &'static str,
+    accepted: &'static str,
+    check: fn(&str) -> Result<(), String>,
+) -> OptionSpec {
+    OptionSpec { name, accepted, check }
+}
+
+/// Name and value of an option as they come from PostgreSQL's catalogs.
+pub type Pairs = [(String, String)];
+
+const SERVER: &[OptionSpec] = &[
+    option(
+        "organization",
+        "the name of an organization, or its URL https://dev.azure.com/name",
+        |v| organization_name(v).map(drop).map_err(str::to_owned),
+    ),
+    option("base_url", "the URL of a collection, https://host/path", |v| {
+        Collection::of_url(v).map(drop).map_err(str::to_owned)
+    }),
+    option("pat", "a personal access token", secret),
+    option("api_version", "a version such as 7.1 or 7.2-preview", |v| {
+        api_version(v).map(drop).ok_or_else(|| format!("\"{v}\" is not a version"))
+    }),
+    option("max_concurrency", "a whole number from 1 to 64", |v| number(v, 1, 64)),
+    option("page_size", "a whole number from 1 to 5000", |v| number(v, 1, 5000)),
+    option("request_timeout", "whole seconds from 1 to 3600", |v| number(v, 1, 3600)),
+    option("max_retries", "a whole number from 0 to 100", |v| number(v, 0, 100)),
+    option("skip_inaccessible", "true or false", |v| {
+        boolean(v).map(drop).ok_or_else(|| format!("\"{v}\" is not a boolean"))
+    }),
+    option("ca_certificate", "a certificate in PEM form, or the path of such a file", |v| {
+        if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
+    }),
+    option("proxy", "the URL of a proxy, http://host:port", |v| {
+        reqwest::Proxy::all(v).map(drop).map_err(|_| "it is not a URL".into())
+    }),
+];
+
+const USER_MAPPING: &[OptionSpec] = &[option("pat", "a personal access token", secret)];
+
+const TABLE: &[OptionSpec] = &[
+    option("table", "the name of a table of azure_devops.tables()", |_| Ok(())),
+    option("project", "the name or id of a project", |v| {
+        if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
+    }),
+];
+
+const COLUMN: &[OptionSpec] = &[option("field", "a JSON path or a work item field", |_| Ok(()))];
+
+fn secret(value: &str) -> Result<(), String> {
+    let sound = !value.trim().is_empty() && value.bytes().all(|b| (0x20..0x7f).contains(&b));
+    if sound { Ok(()) } else { Err("it is empty or holds characters that no token has".into()) }
+}
+
+fn number(value: &str, least: u32, most: u32) -> Result<(), String> {
+    match value.trim().parse::<u32>() {
+        Ok(number) if (least..=most).contains(&number) => Ok(()),
+        _ => Err(format!("\"{value}\" is not in range")),
+    }
+}
+
+/// A boolean as PostgreSQL spells it.
+pub fn boolean(value: &str) -> Option<bool> {
+    match value.trim().to_ascii_lowercase().as_str() {
+        "true" | "t" | "on" | "yes" | "y" | "1" => Some(true),
+        "false" | "f" | "off" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Major and minor number of an API version.
+pub fn api_version(value: &str) -> Option<Version> {
+    let (numbers, stage) = value.split_once('-').unwrap_or((value, "preview"));
+    let stage_is_sound = match stage.strip_prefix("preview") {
+        Some("") => true,
+        Some(rest) => rest.strip_prefix('.').is_some_and(|n| n.parse::<u16>().is_ok()),
+        None => false,
+    };
+    let (major, minor) = numbers.split_once('.')?;
+    let version = Version(major.parse().ok()?, minor.parse().ok()?);
+    stage_is_sound.then_some(version)
+}
+
+/// Checks the options of an object; called for every CREATE and ALTER with the complete list.
+pub fn validate(list: &[Option<String>], catalog: Option<pg_sys::Oid>) -> Result<(), Error> {
+    let pairs: Vec<(String, String)> = list
+        .iter()
+        .flatten()
+        .filter_map(|text| text.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let specs = match catalog {
+        Some(pg_sys::ForeignServerRelationId) => SERVER,
+        Some(pg_sys::UserMappingRelationId) => USER_MAPPING,
+        Some(pg_sys::ForeignTableRelationId) => TABLE,
+        Some(pg_sys::AttributeRelationId) => COLUMN,
+        _ => &[],
+    };
+    for (name, value) in &pairs {
+        let Some(spec) = specs.iter().find(|spec| spec.name == name) else {
+            let valid: Vec<&'static str> = specs.iter().map(|spec| spec.name).collect();
+            let closest = names::near(name, valid.iter().copied()).first().copied();
+            return Err(Error::InvalidOption { name: name.clone(), closest, valid });
+        };
+        (spec.check)(value).map_err(|reason| Error::InvalidOptionValue {
+            name: spec.name,
+            reason,
+            accepted: spec.accepted,
+        })?;
+    }
+    match catalog {
+        Some(pg_sys::ForeignServerRelationId) => check_server(&pairs),
+        Some(pg_sys::ForeignTableRelationId) => check_table(&pairs),
+        _ => Ok(()),
+    }
+}
+
+/// The value of an option.
+pub fn find<'a>(pairs: &'a Pairs, name: &str) -> Option<&'a str> {
+    pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+fn check_server(pairs: &Pairs) -> Result<(), Error> {
+    // SAFETY: asks for the current user's attribute; no arguments.
+    let superuser = unsafe { pg_sys::superuser() };
+    if let Some((name, reason)) = restricted(pairs).filter(|_| !superuser) {
+        return Err(Error::SuperuserOnly { name, reason });
+    }
+    if find(pairs, "organization").is_none() && find(pairs, "base_url").is_none() {
+        return Err(Error::MissingOrganization { server: "new".into() });
+    }
+    if find(pairs, "pat").is_some() {
+        tell(
+            PgLogLevel::NOTICE,
+            "every role can read the options of a server, this personal access token included"
+                .into(),
+            Some("A user mapping is safer: CREATE USER MAPPING … OPTIONS (pat '…')."),
+        );
+    }
+    Ok(())
+}
+
+fn check_table(pairs: &Pairs) -> Result<(), Error> {
+    match find(pairs, "table") {
+        Some(name) if tables::find(name).is_none() => Err(unknown_table(name)),
+        _ => Ok(()),
+    }
+}
+
+/// The error for a table that the catalogue does not have.
+pub fn unknown_table(name: &str) -> Error {
+    let all = || tables::ALL.iter().map(|table| table.name);
+    let mut known = names::near(name, all());
+    known.extend(all().filter(|table| !known.contains(table)).collect::<Vec<_>>());
+    Error::UnknownTable { name: name.to_owned(), known }
+}
+
+/// The option, if any, that only a superuser may give a server, and why.
+pub fn restricted(pairs: &Pairs) -> Option<(&'static str, &'static str)> {
+    if let Some(collection) = find(pairs, "base_url").and_then(|url| Collection::of_url(url).ok()) {
+        if !collection.is_cloud() {
+            return Some(("base_url", "its host is not the service's own"));
+        }
+        if collection.is_plain_http() {
+            return Some(("base_url", "it is not encrypted"));
+        }
+    }
+    if find(pairs, "proxy").is_some() {
+        return Some(("proxy", "it sees where requests go"));
+    }
+    if find(pairs, "ca_certificate").is_some_and(|value| !is_pem(value)) {
+        return Some(("ca_certificate", "it names a file of the server"));
+    }
+    None
+}
+
+/// Whether a certificate is given inline.
+pub fn is_pem(value: &str) -> bool {
+    value.trim_start().starts_with("-----BEGIN")
+}

@@ -1,0 +1,159 @@
+//! Planner callbacks: estimates, paths, and the plan. No callback here calls the API.
+
+use pgrx::pg_guard;
+use pgrx::pg_sys;
+
+use super::clause;
+use super::plan_data::{PlanData, PushedClause};
+use super::relation::Relation;
+use super::report::ok_or_error;
+
+/// Cost of the first answer, in the planner's units (a sequential page read is 1): tens of
+/// milliseconds. A guess; a slow network changes all paths alike.
+const REQUEST_COST: f64 = 100.0;
+
+/// Cost of a row: its bytes cross the network and are decoded.
+const ROW_COST: f64 = 0.05;
+
+/// Sets the rows that the scan is expected to return.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn get_foreign_rel_size(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    table: pg_sys::Oid,
+) {
+    let relation = ok_or_error(Relation::load(table));
+    // SAFETY: the planner's own structs, for the duration of the call.
+    unsafe {
+        (*rel).tuples = relation.table.rows_estimate;
+        pg_sys::set_baserel_size_estimates(root, rel);
+    }
+}
+
+/// Offers the scan.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn get_foreign_paths(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    _table: pg_sys::Oid,
+) {
+    // SAFETY: the planner's own structs; the path is made in the planner's context.
+    unsafe {
+        let (rows, fetched) = ((*rel).rows, (*rel).tuples);
+        let total = REQUEST_COST + fetched.max(rows) * ROW_COST;
+        let path = foreign_path(root, rel, rows, REQUEST_COST, total, (*rel).lateral_relids);
+        pg_sys::add_path(rel, path.cast());
+    }
+}
+
+/// `create_foreignscan_path` of each major version.
+unsafe fn foreign_path(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    rows: f64,
+    startup_cost: f64,
+    total_cost: f64,
+    required_outer: pg_sys::Relids,
+) -> *mut pg_sys::ForeignPath {
+    use std::ptr::null_mut;
+    // SAFETY: the planner's own structs; every list is NIL.
+    unsafe {
+        pg_sys::create_foreignscan_path(
+            root,
+            rel,
+            null_mut(),
+            rows,
+            #[cfg(feature = "pg18")]
+            0,
+            startup_cost,
+            total_cost,
+            null_mut(),
+            required_outer,
+            null_mut(),
+            #[cfg(any(feature = "pg17", feature = "pg18"))]
+            null_mut(),
+            null_mut(),
+        )
+    }
+}
+
+/// Makes the plan: what is pushed goes along, and every clause is rechecked.
+#[pg_guard]
+pub unsafe extern "C-unwind" fn get_foreign_plan(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    table: pg_sys::Oid,
+    _path: *mut pg_sys::ForeignPath,
+    target_list: *mut pg_sys::List,
+    clauses: *mut pg_sys::List,
+    outer_plan: *mut pg_sys::Plan,
+) -> *mut pg_sys::ForeignScan {
+    let relation = ok_or_error(Relation::load(table));
+    // SAFETY: the planner's own structs and lists.
+    unsafe {
+        let relid = (*rel).relid;
+        let clauses = pg_sys::extract_actual_clauses(clauses, false);
+        let mut data = PlanData {
+            attributes: wanted(relid, (*(*rel).reltarget).exprs, clauses, &relation),
+            limit: limit(root, rel),
+            ..PlanData::default()
+        };
+        let mut expressions: *mut pg_sys::List = std::ptr::null_mut();
+        for index in 0..pg_sys::list_length(clauses) {
+            let expr = pg_sys::list_nth(clauses, index).cast();
+            let Some(matched) = clause::matched(root, relid, &relation, expr) else { continue };
+            let expression = (!matched.expression.is_null()).then(|| {
+                let position = pg_sys::list_length(expressions);
+                expressions = pg_sys::lappend(expressions, matched.expression.cast());
+                position as usize
+            });
+            let (attribute, comparison) = (matched.attribute, matched.comparison);
+            data.clauses.push(PushedClause { attribute, comparison, expression });
+        }
+        let private = ok_or_error(data.to_list());
+        pg_sys::make_foreignscan(
+            target_list,
+            clauses,
+            relid,
+            expressions,
+            private,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            outer_plan,
+        )
+    }
+}
+
+/// The declared columns that the query reads; all of them for a whole-row reference.
+unsafe fn wanted(
+    relid: pg_sys::Index,
+    target: *mut pg_sys::List,
+    clauses: *mut pg_sys::List,
+    relation: &Relation,
+) -> Vec<i16> {
+    let mut used: *mut pg_sys::Bitmapset = std::ptr::null_mut();
+    // SAFETY: walks the planner's own expressions.
+    unsafe {
+        pg_sys::pull_varattnos(target.cast(), relid, &mut used);
+        pg_sys::pull_varattnos(clauses.cast(), relid, &mut used);
+    }
+    let is_used = |number: i32| {
+        // SAFETY: reads the set made above.
+        unsafe { pg_sys::bms_is_member(number - pg_sys::FirstLowInvalidHeapAttributeNumber, used) }
+    };
+    let whole_row = is_used(0);
+    let numbers = relation.attributes.iter().map(|attribute| attribute.number);
+    numbers.filter(|number| whole_row || is_used(i32::from(*number))).collect()
+}
+
+/// Rows that the query can be expected to read, if it has a LIMIT and nothing that reads on. Only a
+/// hint for the first page's size.
+unsafe fn limit(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo) -> Option<u64> {
+    // SAFETY: the planner's own structs.
+    unsafe {
+        let alone = pg_sys::bms_equal((*rel).relids, (*root).all_baserels);
+        let unsorted = (*root).query_pathkeys.is_null();
+        let limit = (*root).limit_tuples;
+        (alone && unsorted && limit > 0.0 && limit < 1e9).then_some(limit as u64)
+    }
+}

@@ -1,0 +1,349 @@
+//! From conditions to requests: which endpoint, which projects, which parameters.
+//!
+//! A request may return more than the conditions allow, never less: PostgreSQL rechecks every clause.
+
+use std::collections::BTreeMap;
+
+use crate::catalog::column::{Column, Push, Range};
+use crate::catalog::endpoint::{Paging, Parent, Stream, Version};
+use crate::catalog::table::Table;
+use crate::scan::condition::{Condition, Domain, Value, domains};
+
+/// Longest list of values in one parameter: URLs are limited to some 2,000 characters in places.
+const LONGEST_LIST: usize = 1_500;
+
+/// Most elements that are asked for one by one; more are cheaper to find in the list.
+const MOST_GETS: usize = 50;
+
+/// What a scan asks the service.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Nothing: no row can match.
+    Nothing,
+    /// Single elements, by their paths.
+    Gets(Vec<String>),
+    /// Lists, in every project that the filter leaves.
+    Lists {
+        /// Which projects.
+        projects: ProjectFilter,
+        /// Lists per project, read one after the other.
+        lists: Vec<List>,
+    },
+}
+
+/// Which projects a fan-out visits. Both filters must hold; `None` lets all through.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ProjectFilter {
+    /// These ids.
+    pub ids: Option<Vec<String>>,
+    /// These names, ignoring case.
+    pub names: Option<Vec<String>>,
+}
+
+impl ProjectFilter {
+    /// Whether a project is wanted.
+    pub fn allows(&self, id: &str, name: &str) -> bool {
+        let named = |names: &Vec<String>| {
+            names.iter().any(|wanted| wanted.to_lowercase() == name.to_lowercase())
+        };
+        self.ids.as_ref().is_none_or(|ids| ids.iter().any(|wanted| wanted.eq_ignore_ascii_case(id)))
+            && self.names.as_ref().is_none_or(named)
+    }
+}
+
+/// One list of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// Parameters besides paging.
+    pub parameters: Vec<(String, String)>,
+    /// The stream's parameter and values: sent together first, one by one if that takes more than
+    /// one page, because the service does not keep their common order.
+    pub states: Option<(&'static str, Vec<&'static str>)>,
+    /// Column and lower-bound parameter that order the list, for [`Paging::Time`].
+    pub ordered_by: Option<(&'static str, &'static str)>,
+    /// After more than one page, the lists before are read again.
+    pub leaks: bool,
+}
+
+/// Plans the requests of a scan.
+pub fn plan(table: &'static Table, conditions: &[Condition], version: Version) -> Plan {
+    let Some(domains) = domains(conditions) else {
+        return Plan::Nothing;
+    };
+    let planner = Planner { table, domains, version };
+    planner.gets().unwrap_or_else(|| planner.lists())
+}
+
+/// Whether a condition on the column may narrow the requests.
+pub fn pushes(column: &Column, op: &super::condition::Op) -> bool {
+    use super::condition::Op;
+    match column.push {
+        Push::Local => false,
+        Push::Range(range) => match op {
+            Op::Less | Op::LessOrEqual => range.until.is_some(),
+            _ => true,
+        },
+        _ => *op == Op::Equal,
+    }
+}
+
+struct Planner {
+    table: &'static Table,
+    domains: BTreeMap<&'static str, Domain>,
+    version: Version,
+}
+
+/// Parameters being collected; each is set once.
+type Parameters = Vec<(String, String)>;
+
+fn set(parameters: &mut Parameters, name: &str, value: impl Into<String>) {
+    if !parameters.iter().any(|(known, _)| known == name) {
+        parameters.push((name.to_owned(), value.into()));
+    }
+}
+
+impl Planner {
+    fn values(&self, column: &Column) -> Option<&[Value]> {
+        self.domains.get(column.name)?.values.as_deref()
+    }
+
+    fn gets(&self) -> Option<Plan> {
+        self.table.columns.iter().find_map(|column| {
+            let Push::Get(path) = column.push else { return None };
+            let values = self.values(column)?;
+            let texts: Option<Vec<String>> = values.iter().map(positive).collect();
+            // An id below 1 names nothing; the service answers it with 400.
+            let texts = texts.filter(|texts| texts.len() <= MOST_GETS)?;
+            Some(Plan::Gets(texts.iter().map(|text| path.replace("{}", text)).collect()))
+        })
+    }
+
+    fn lists(&self) -> Plan {
+        let mut lists = match self.ids() {
+            Some(Ids::None) => return Plan::Nothing,
+            Some(Ids::Lists(lists)) => lists,
+            None => self.streams(),
+        };
+        for list in &mut lists {
+            for (name, value) in self.table.endpoint.defaults {
+                set(&mut list.parameters, name, *value);
+            }
+        }
+        if lists.is_empty() {
+            return Plan::Nothing;
+        }
+        Plan::Lists { projects: self.projects(), lists }
+    }
+
+    /// Requests by id, without filters: they name their elements.
+    fn ids(&self) -> Option<Ids> {
+        let endpoint = &self.table.endpoint;
+        let (parameter, values) =
+            self.table.columns.iter().find_map(|column| match column.push {
+                Push::Ids(parameter) => Some((parameter, self.values(column)?)),
+                _ => None,
+            })?;
+        let ids: Vec<String> = values.iter().filter_map(positive).collect();
+        if ids.is_empty() {
+            return Some(Ids::None);
+        }
+        let ordered_by = self.order(None).map(|(column, range)| (column, range.since));
+        let lists = ids.chunks(endpoint.batch.max(1)).map(|batch| {
+            let mut parameters = Parameters::new();
+            for (name, value) in endpoint.by_id {
+                set(&mut parameters, name, *value);
+            }
+            self.flags(&mut parameters);
+            set(&mut parameters, parameter, batch.join(","));
+            List { parameters, states: None, ordered_by, leaks: false }
+        });
+        Some(Ids::Lists(lists.collect()))
+    }
+
+    /// One list per stream that can hold matching rows, with every filter that can be pushed.
+    fn streams(&self) -> Vec<List> {
+        let endpoint = &self.table.endpoint;
+        let window = self.window();
+        let mut shared = Parameters::new();
+        self.flags(&mut shared);
+        self.filters(&mut shared);
+        let order = self.order(window.map(|(column, range, _)| (column, range)));
+        if let Some((_, range, domain)) = window {
+            if let Some(bound) = domain.lower.and_then(before) {
+                set(&mut shared, range.since, bound);
+            }
+            if let Some((until, bound)) = range.until.zip(domain.upper.and_then(after)) {
+                set(&mut shared, until, bound);
+            }
+        }
+        if let Some((name, value)) = order.or(window.map(|w| (w.0, w.1))).and_then(|o| o.1.with) {
+            set(&mut shared, name, value);
+        }
+        let ordered_by = order.map(|(column, range)| (column, range.since));
+        let list = |states, leaks| List { parameters: shared.clone(), states, ordered_by, leaks };
+        if endpoint.streams.is_empty() {
+            return vec![list(None, false)];
+        }
+        let wanted = self.stream_values();
+        let only = window.and_then(|(_, range, _)| range.only);
+        let possible = |stream: &Stream| only.is_none_or(|only| only.values == stream.values);
+        endpoint
+            .streams
+            .iter()
+            .filter(|stream| possible(stream))
+            .filter_map(|stream| {
+                let states: Vec<&'static str> = stream
+                    .values
+                    .iter()
+                    .copied()
+                    .filter(|value| wanted.as_ref().is_none_or(|w| w.iter().any(|v| v == value)))
+                    .collect();
+                (!states.is_empty()).then(|| list(Some((stream.parameter, states)), stream.leaks))
+            })
+            .collect()
+    }
+
+    /// Values of the stream column, if all of them are known to a stream.
+    fn stream_values(&self) -> Option<Vec<String>> {
+        let streams = self.table.endpoint.streams;
+        let known = |text: &str| streams.iter().any(|stream| stream.values.contains(&text));
+        self.table.columns.iter().find_map(|column| {
+            let Push::Stream = column.push else { return None };
+            texts(self.values(column)?).filter(|texts| texts.iter().all(|text| known(text)))
+        })
+    }
+
+    fn filters(&self, parameters: &mut Parameters) {
+        for column in self.table.columns {
+            let Some(values) = self.values(column) else { continue };
+            let Some(texts) = texts(values) else { continue };
+            match column.push {
+                Push::Equal(name) => {
+                    if let [text] = texts.as_slice()
+                        && !text.trim().is_empty()
+                        && !text.contains('\0')
+                    {
+                        set(parameters, name, text);
+                    }
+                }
+                Push::AnyOf(name) => {
+                    let list = texts.join(",");
+                    if list.len() <= LONGEST_LIST && texts.iter().all(|text| !text.contains(',')) {
+                        set(parameters, name, list);
+                    }
+                }
+                Push::OneOf(name, known) => {
+                    if texts.iter().all(|text| known.contains(&text.as_str())) {
+                        set(parameters, name, texts.join(","));
+                    }
+                }
+                Push::ExactlyOne(name, known) => {
+                    if let [text] = texts.as_slice()
+                        && known.contains(&text.as_str())
+                    {
+                        set(parameters, name, text);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn flags(&self, parameters: &mut Parameters) {
+        for column in self.table.columns {
+            if let Push::Flag(name, on, off) = column.push
+                && let Some([Value::Boolean(value)]) = self.values(column)
+                && let Some(text) = if *value { on } else { off }
+            {
+                set(parameters, name, text);
+            }
+        }
+    }
+
+    /// The time window that leaves least, of those that conditions set.
+    fn window(&self) -> Option<(&'static str, Range, &Domain)> {
+        let windows = self.table.columns.iter().filter_map(|column| {
+            let Push::Range(range) = column.push else { return None };
+            let domain = self.domains.get(column.name)?;
+            let bounded = domain.lower.and_then(before).is_some()
+                || (range.until.is_some() && domain.upper.and_then(after).is_some());
+            (bounded && self.version >= range.version).then_some((column.name, range, domain))
+        });
+        // A list without a lower bound begins at the beginning of time; without an upper one it
+        // ends at about the same time as the others.
+        windows.min_by_key(|(_, _, domain)| match (domain.lower, domain.upper) {
+            (Some(lower), Some(upper)) => (0, upper.saturating_sub(lower)),
+            (Some(lower), None) => (1, lower.saturating_neg()),
+            (None, upper) => (2, upper.unwrap_or(i64::MAX)),
+        })
+    }
+
+    /// The column and window parameters that order a list paged by time.
+    fn order(&self, window: Option<(&'static str, Range)>) -> Option<(&'static str, Range)> {
+        let Paging::Time { column } = self.table.endpoint.paging else { return None };
+        window.or_else(|| match self.table.column(column)?.push {
+            Push::Range(range) => Some((column, range)),
+            _ => None,
+        })
+    }
+
+    fn projects(&self) -> ProjectFilter {
+        let mut filter = ProjectFilter::default();
+        if self.table.endpoint.parent != Parent::Project {
+            return filter;
+        }
+        for column in self.table.columns {
+            let Some(texts) = self.values(column).and_then(texts) else { continue };
+            match column.push {
+                Push::ProjectId => filter.ids = Some(texts),
+                Push::ProjectName => filter.names = Some(texts),
+                _ => {}
+            }
+        }
+        filter
+    }
+}
+
+enum Ids {
+    /// No value can be an id.
+    None,
+    Lists(Vec<List>),
+}
+
+fn texts(values: &[Value]) -> Option<Vec<String>> {
+    values.iter().map(Value::parameter).collect()
+}
+
+/// An id that the service can have given, as text.
+fn positive(value: &Value) -> Option<String> {
+    match value {
+        Value::Integer(number) if (1..=i64::from(i32::MAX)).contains(number) => {
+            Some(number.to_string())
+        }
+        _ => None,
+    }
+}
+
+const SECOND: i64 = 1_000_000;
+
+/// 1900-01-01 and 9000-01-01: times outside cannot be sent, and no real build has them.
+const EARLIEST: i64 = -2_208_988_800 * SECOND;
+const LATEST: i64 = 221_845_392_000 * SECOND;
+
+/// A lower bound on whole seconds that lies before `micros` for certain.
+fn before(micros: i64) -> Option<String> {
+    (micros > EARLIEST).then(|| whole_second(micros.min(LATEST).div_euclid(SECOND) - 1)).flatten()
+}
+
+/// An upper bound on whole seconds that lies after `micros` for certain.
+fn after(micros: i64) -> Option<String> {
+    (micros < LATEST).then(|| whole_second(micros.max(EARLIEST).div_euclid(SECOND) + 2)).flatten()
+}
+
+fn whole_second(seconds: i64) -> Option<String> {
+    let time = chrono::DateTime::from_timestamp(seconds, 0)?;
+    Some(time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+#[cfg(test)]
+mod tests;

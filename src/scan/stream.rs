@@ -1,0 +1,432 @@
+//! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
+//!
+//! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
+//! explicit [`Event::End`] or an error, so that a lost channel is never taken for the end.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+
+use crate::api::client::{Client, Usage};
+use crate::api::paging::{Facts, PageSize, Pager, Step, Stuck, Style};
+use crate::api::request::Request;
+use crate::catalog::endpoint::{Paging, Parent};
+use crate::catalog::table::Table;
+use crate::error::{Error, Subject};
+use crate::scan::decode::page::Page;
+use crate::scan::decode::{Decoder, Envelope};
+use crate::scan::plan::{List, Plan, ProjectFilter};
+use crate::scan::seen::Seen;
+use crate::scan::value;
+use crate::tables;
+
+/// What the main thread receives.
+#[derive(Debug)]
+pub enum Event {
+    /// Rows.
+    Page(Page),
+    /// A request is being sent; only if the scan is traced.
+    Request(String),
+    /// Something to warn the user of.
+    Warning(String),
+    /// All rows have been delivered.
+    End,
+}
+
+/// Receives events, and is woken after each.
+#[derive(Debug, Clone)]
+pub struct Outlet {
+    /// The channel.
+    pub events: Sender<Result<Event, Error>>,
+    /// Wakes the receiver.
+    pub wake: Arc<std::os::unix::net::UnixStream>,
+}
+
+impl Outlet {
+    /// Sends an event; false if nobody listens any more.
+    async fn send(&self, event: Result<Event, Error>) -> bool {
+        let delivered = self.events.send(event).await.is_ok();
+        // The byte only wakes; if the socket is full, the receiver is awake already.
+        let _ = std::io::Write::write(&mut &*self.wake, &[1]);
+        delivered
+    }
+}
+
+/// A scan, ready to be run.
+#[derive(Debug)]
+pub struct Scan {
+    /// Table of the catalogue.
+    pub table: &'static Table,
+    /// Connections to the collection.
+    pub client: Arc<Client>,
+    /// What to ask.
+    pub plan: Plan,
+    /// What to cut out of the answers.
+    pub decoder: Decoder,
+    /// Project that the foreign table is limited to, by name or id.
+    pub project: Option<String>,
+    /// Projects read at once.
+    pub concurrency: usize,
+    /// Elements per page, where the user set it.
+    pub page_size: Option<u32>,
+    /// Rows that are probably enough.
+    pub limit: Option<u64>,
+    /// Whether projects that cannot be read are skipped with a warning.
+    pub skip_inaccessible: bool,
+    /// Whether every request is announced.
+    pub trace: bool,
+    /// What it has cost so far.
+    pub usage: Arc<Usage>,
+    /// Rows delivered so far.
+    pub delivered: AtomicU64,
+}
+
+/// Runs a scan to its end and says so.
+pub async fn run(scan: Arc<Scan>, outlet: Outlet) {
+    let end = match scan.read(&outlet).await {
+        Ok(()) => Ok(Event::End),
+        Err(Stop::Failed(error)) => Err(error),
+        Err(Stop::Unwanted) => return,
+    };
+    outlet.send(end).await;
+}
+
+/// Why a scan ends early.
+enum Stop {
+    Failed(Error),
+    /// The receiver is gone.
+    Unwanted,
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Stop::Failed(error)
+    }
+}
+
+/// A project to visit.
+#[derive(Debug, Clone)]
+struct Project {
+    id: String,
+    name: String,
+}
+
+impl Scan {
+    async fn read(self: &Arc<Self>, outlet: &Outlet) -> Result<(), Stop> {
+        match &self.plan {
+            Plan::Nothing => Ok(()),
+            Plan::Gets(paths) => self.read_single(paths, outlet).await,
+            Plan::Lists { projects, .. } => match self.table.endpoint.parent {
+                Parent::Project => {
+                    let projects = self.projects(projects, outlet).await?;
+                    self.fan_out(projects, outlet).await
+                }
+                Parent::Organization | Parent::OptionalProject => self.visit(None, outlet).await,
+            },
+        }
+    }
+
+    /// Elements asked for one by one. One that does not exist is no row.
+    async fn read_single(&self, paths: &[String], outlet: &Outlet) -> Result<(), Stop> {
+        let mut seen = Seen::default();
+        for path in paths {
+            let request = Request::get(None, path);
+            let subject = self.subject(None);
+            let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
+            self.announce(&request, outlet).await?;
+            match self.client.fetch(&request, &subject, &self.usage, read).await {
+                Ok(data) => self.deliver(data.value, &mut seen, outlet).await.map(drop)?,
+                Err(Error::Refused { answer, .. }) if answer.status == 404 => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The projects that a fan-out visits: wellFormed, and left by the conditions.
+    async fn projects(
+        &self,
+        filter: &ProjectFilter,
+        outlet: &Outlet,
+    ) -> Result<VecDeque<Project>, Stop> {
+        let endpoint = &tables::PROJECTS.endpoint;
+        let columns = ["id", "name", "state"].map(|name| (name.to_owned(), format!("/{name}")));
+        let decoder = Decoder::new(tables::PROJECTS.name, &columns, &["/id".to_owned()]);
+        let subject = Subject {
+            table: tables::PROJECTS.name.into(),
+            project: None,
+            scope: Some(tables::PROJECTS.scope),
+        };
+        let mut request = Request::get(None, endpoint.path);
+        // The service's own default, said aloud: other projects cannot be read.
+        request.set("stateFilter", "wellFormed");
+        let size = endpoint.page_size_parameter.map(|parameter| PageSize {
+            parameter,
+            first: endpoint.page_size,
+            later: endpoint.page_size,
+        });
+        let mut pager = Pager::new(request, Style::Token(Default::default()), size);
+        let (mut projects, mut seen) = (VecDeque::new(), Seen::default());
+        loop {
+            self.announce(pager.request(), outlet).await?;
+            let read = |body| decoder.decode(body, Envelope::Member(endpoint.elements), &subject);
+            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
+            let mut page = data.value;
+            page.keep_unseen(&mut seen);
+            for row in 0..page.rows() {
+                let text = |slot| value::text(page.value(row, slot)).into_owned();
+                let (project, state) = (Project { id: text(0), name: text(1) }, text(2));
+                if project.id.is_empty() {
+                    return Err(missing_id(&subject).into());
+                }
+                if state.is_empty() || state == "wellFormed" {
+                    projects.push_back(project);
+                }
+            }
+            let facts = facts(&page, data.continuation);
+            if pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? == Step::Done {
+                break;
+            }
+        }
+        if let Some(wanted) = &self.project {
+            let lower = wanted.to_lowercase();
+            projects.retain(|p| p.id.to_lowercase() == lower || p.name.to_lowercase() == lower);
+            if projects.is_empty() {
+                return Err(Error::UnknownProject { project: wanted.clone() }.into());
+            }
+        }
+        projects.retain(|project| filter.allows(&project.id, &project.name));
+        Ok(projects)
+    }
+
+    /// Visits projects, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
+    async fn fan_out(
+        self: &Arc<Self>,
+        projects: VecDeque<Project>,
+        outlet: &Outlet,
+    ) -> Result<(), Stop> {
+        let enough = self.limit.unwrap_or(0);
+        let queue = Arc::new(Mutex::new(projects));
+        let next = |queue: &Mutex<VecDeque<Project>>| {
+            queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        };
+        while self.delivered.load(Ordering::Relaxed) < enough {
+            match next(&queue) {
+                Some(project) => self.visit(Some(project), outlet).await?,
+                None => return Ok(()),
+            }
+        }
+        let mut workers = JoinSet::new();
+        for _ in 0..self.concurrency.max(1) {
+            let (scan, queue, outlet) = (Arc::clone(self), Arc::clone(&queue), outlet.clone());
+            workers.spawn(async move {
+                while let Some(project) = next(&queue) {
+                    scan.visit(Some(project), &outlet).await?;
+                }
+                Ok::<(), Stop>(())
+            });
+        }
+        while let Some(worker) = workers.join_next().await {
+            worker.map_err(|_| Error::Internal {
+                what: "a worker of the scan ended unexpectedly",
+            })??;
+        }
+        Ok(())
+    }
+
+    /// Reads all lists of one project, or of the organization.
+    async fn visit(&self, project: Option<Project>, outlet: &Outlet) -> Result<(), Stop> {
+        let Plan::Lists { lists, .. } = &self.plan else { return Ok(()) };
+        let mut seen = Seen::default();
+        match self.read_lists(lists, project.as_ref(), &mut seen, outlet).await {
+            Err(Stop::Failed(error)) if self.skip_inaccessible && project.is_some() => {
+                if !matches!(error, Error::Forbidden { .. } | Error::Refused { .. }) {
+                    return Err(error.into());
+                }
+                match outlet.send(Ok(Event::Warning(format!("skipped: {error}")))).await {
+                    true => Ok(()),
+                    false => Err(Stop::Unwanted),
+                }
+            }
+            result => result,
+        }
+    }
+
+    async fn read_lists(
+        &self,
+        lists: &[List],
+        project: Option<&Project>,
+        seen: &mut Seen,
+        outlet: &Outlet,
+    ) -> Result<(), Stop> {
+        for (index, list) in lists.iter().enumerate() {
+            let states = list.states.as_ref();
+            let together = states.map(|(name, values)| (*name, values.join(",")));
+            let several = states.is_some_and(|(_, values)| values.len() > 1);
+            let pages = if several {
+                let first = self.read_list(list, together, project, true, seen, outlet).await?;
+                if first == Pages::More {
+                    for value in states.iter().flat_map(|(_, values)| values) {
+                        let state = states.map(|(name, _)| (*name, (*value).to_owned()));
+                        self.read_list(list, state, project, false, seen, outlet).await?;
+                    }
+                }
+                first
+            } else {
+                self.read_list(list, together, project, false, seen, outlet).await?
+            };
+            if list.leaks && pages != Pages::One && index > 0 {
+                Box::pin(self.read_lists(&lists[..index], project, seen, outlet)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one list; with `only_first`, just its first page.
+    async fn read_list(
+        &self,
+        list: &List,
+        state: Option<(&'static str, String)>,
+        project: Option<&Project>,
+        only_first: bool,
+        seen: &mut Seen,
+        outlet: &Outlet,
+    ) -> Result<Pages, Stop> {
+        let endpoint = &self.table.endpoint;
+        let subject = self.subject(project);
+        let path_project = project.map(|project| project.id.as_str());
+        // Lists of the organization that a project can narrow take the table option as it is.
+        let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
+        let mut request = Request::get(path_project.or(own), endpoint.path);
+        for (name, value) in state.iter().map(|(name, value)| (*name, value)) {
+            request.set(name, value);
+        }
+        for (name, value) in &list.parameters {
+            request.set(name, value);
+        }
+        let (style, decoder) = self.style(list);
+        let decoder = decoder.as_ref().unwrap_or(&self.decoder);
+        let mut pager = Pager::new(request, style, self.page_size());
+        let mut pages = Pages::One;
+        loop {
+            self.announce(pager.request(), outlet).await?;
+            let envelope = Envelope::Member(endpoint.elements);
+            let read = |body| decoder.decode(body, envelope, &subject);
+            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
+            let facts = self.deliver_with(data.value, data.continuation, seen, outlet).await?;
+            match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
+                Step::Done => return Ok(pages),
+                Step::Next if only_first => return Ok(Pages::More),
+                Step::Next => pages = Pages::More,
+            }
+        }
+    }
+
+    fn style(&self, list: &List) -> (Style, Option<Decoder>) {
+        match self.table.endpoint.paging {
+            Paging::Single => (Style::Single, None),
+            Paging::Token => (Style::Token(Default::default()), None),
+            Paging::Overlap { skip } => (Style::overlap(skip), None),
+            Paging::Feed { first_only } => (Style::feed(first_only), None),
+            Paging::Time { .. } => {
+                let column = list.ordered_by.and_then(|(name, _)| self.table.column(name));
+                let decoder = column.map(|column| self.decoder.ordered_by(&column.pointer()));
+                (Style::time(list.ordered_by.map_or("minTime", |(_, since)| since)), decoder)
+            }
+        }
+    }
+
+    fn page_size(&self) -> Option<PageSize> {
+        /// A smaller first page saves nothing.
+        const SMALLEST: u64 = 10;
+        let endpoint = &self.table.endpoint;
+        let later = self.page_size.unwrap_or(endpoint.page_size);
+        let hint = self.limit.map_or(later, |limit| {
+            u32::try_from(limit.max(SMALLEST)).unwrap_or(u32::MAX).min(later)
+        });
+        // Only these styles let the size change between pages.
+        let adaptable = matches!(endpoint.paging, Paging::Time { .. } | Paging::Overlap { .. });
+        let first = if adaptable { hint.max(2) } else { later };
+        endpoint.page_size_parameter.map(|parameter| PageSize { parameter, first, later })
+    }
+
+    fn subject(&self, project: Option<&Project>) -> Subject {
+        Subject {
+            table: self.table.name.to_owned(),
+            project: project.map(|project| project.name.clone()),
+            scope: Some(self.table.scope),
+        }
+    }
+
+    async fn announce(&self, request: &Request, outlet: &Outlet) -> Result<(), Stop> {
+        if self.trace && !outlet.send(Ok(Event::Request(request.describe()))).await {
+            return Err(Stop::Unwanted);
+        }
+        Ok(())
+    }
+
+    async fn deliver_with(
+        &self,
+        page: Page,
+        continuation: Option<String>,
+        seen: &mut Seen,
+        outlet: &Outlet,
+    ) -> Result<Facts, Stop> {
+        let mut facts = facts(&page, continuation);
+        facts.fresh = self.deliver(page, seen, outlet).await?;
+        Ok(facts)
+    }
+
+    /// Delivers what is new in a page; says how much that is.
+    async fn deliver(
+        &self,
+        mut page: Page,
+        seen: &mut Seen,
+        outlet: &Outlet,
+    ) -> Result<usize, Stop> {
+        page.keep_unseen(seen);
+        let fresh = page.rows();
+        self.delivered.fetch_add(fresh as u64, Ordering::Relaxed);
+        if fresh > 0 && !outlet.send(Ok(Event::Page(page))).await {
+            return Err(Stop::Unwanted);
+        }
+        Ok(fresh)
+    }
+}
+
+/// How many pages a list had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pages {
+    One,
+    More,
+}
+
+fn facts(page: &Page, continuation: Option<String>) -> Facts {
+    Facts {
+        rows: page.elements(),
+        fresh: page.rows(),
+        continuation,
+        body_token: page.body_token.clone(),
+        is_last: page.is_last,
+        last_time: page.last_time,
+    }
+}
+
+fn stuck_error(stuck: Stuck, subject: &Subject) -> Error {
+    let subject = subject.clone();
+    match stuck {
+        Stuck::Loop => Error::PageLoop { subject },
+        Stuck::Unstable => Error::Unstable { subject },
+        Stuck::NoToken => Error::UnexpectedAnswer {
+            subject,
+            problem: "the answer is not the last, but does not say how to go on".into(),
+        },
+    }
+}
+
+fn missing_id(subject: &Subject) -> Error {
+    Error::UnexpectedAnswer { subject: subject.clone(), problem: "a project has no id".into() }
+}
