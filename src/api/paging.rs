@@ -92,9 +92,18 @@ pub struct Time {
 pub struct Overlap {
     skip_parameter: &'static str,
     skip: usize,
+    /// How far the last step back went.
     back: usize,
+    /// The furthest position read.
+    frontier: usize,
+    /// The next page begins right behind the last element: empty means the end.
     confirming: bool,
-    short: bool,
+    /// The last page had fewer elements than asked for.
+    was_short: bool,
+    /// The service sends short pages in mid-list.
+    shortens: bool,
+    /// Pages in a row with nothing new.
+    stale: u32,
     restarts: u32,
 }
 
@@ -117,8 +126,11 @@ impl Style {
             skip_parameter,
             skip: 0,
             back: 0,
+            frontier: 0,
             confirming: false,
-            short: false,
+            was_short: false,
+            shortens: false,
+            stale: 0,
             restarts: 0,
         })
     }
@@ -137,6 +149,9 @@ const TIME_OVERLAP_MICROS: i64 = 1_000;
 
 /// A page of one instant that no token gets past is asked for larger, up to the service's own limit.
 const LARGEST_PAGE: u32 = 5_000;
+
+/// Pages without anything new after which a list that keeps growing at the top counts as read.
+const MOST_STALE: u32 = 20;
 
 /// Steps back in a list that moves before giving up.
 const MOST_RESTARTS: u32 = 100;
@@ -248,37 +263,37 @@ impl Overlap {
         asked: Option<usize>,
     ) -> Result<Step, Stuck> {
         let known = page.rows - page.fresh;
-        if self.confirming {
-            self.confirming = false;
-            if page.rows == 0 {
-                return Ok(Step::Done);
-            }
-        } else if self.skip == 0 {
-            if page.rows == 0 {
-                return Ok(Step::Done);
-            }
-        } else if known == 0 {
+        let short = asked.is_some_and(|asked| page.rows < asked);
+        if page.rows == 0 && (self.skip == 0 || self.confirming) {
+            return Ok(Step::Done);
+        }
+        if self.skip > 0 && known == 0 {
             // Nothing seen before: elements above went away, and some below may have moved past us.
             self.restarts += 1;
             if self.restarts > MOST_RESTARTS {
                 return Err(Stuck::Unstable);
             }
+            self.confirming = false;
             self.back = (self.back * 2).max(asked.unwrap_or(1)).max(1);
             self.skip = self.skip.saturating_sub(self.back);
             return Ok(self.go(request));
-        } else if page.rows == 1 && !self.short {
-            // Only the element that overlaps: nothing behind it.
-            return Ok(Step::Done);
         }
         self.back = 0;
-        self.short |=
-            asked.is_some_and(|asked| page.rows < asked) && self.skip > 0 && page.fresh > 0;
-        if page.rows == 1 {
-            self.confirming = true;
-            self.skip += 1;
+        self.frontier = self.frontier.max(self.skip + page.rows);
+        if page.fresh > 0 {
+            // The page before was short and yet not the last: shortness says nothing here.
+            self.shortens |= self.was_short;
+            self.was_short = short;
+            self.stale = 0;
         } else {
-            self.skip += page.rows - 1;
+            self.stale += 1;
+            let beyond = self.skip + page.rows >= self.frontier;
+            if (short && !self.shortens) || (self.stale > MOST_STALE && beyond) {
+                return Ok(Step::Done);
+            }
         }
+        self.confirming = page.rows == 1 && page.fresh == 0;
+        self.skip += if self.confirming { 1 } else { page.rows - 1 };
         Ok(self.go(request))
     }
 

@@ -181,7 +181,7 @@ impl ScanState {
                 self.stream = Some(Stream::start(Arc::new(scan))?);
             }
             let Some(stream) = &mut self.stream else { continue };
-            match stream.next()? {
+            match stream.receive()? {
                 Event::Page(page) => {
                     self.pages += 1;
                     self.rows += page.rows() as u64;

@@ -46,7 +46,7 @@ impl Stream {
     }
 
     /// The next event. Waits for it; can be cancelled.
-    pub fn next(&mut self) -> Result<Event, Error> {
+    pub fn receive(&mut self) -> Result<Event, Error> {
         let io = io()?;
         loop {
             match self.events.try_recv() {

@@ -232,10 +232,10 @@ impl Planner {
                         set(parameters, name, list);
                     }
                 }
-                Push::OneOf(name, known) => {
-                    if texts.iter().all(|text| known.contains(&text.as_str())) {
-                        set(parameters, name, texts.join(","));
-                    }
+                Push::OneOf(name, known)
+                    if texts.iter().all(|text| known.contains(&text.as_str())) =>
+                {
+                    set(parameters, name, texts.join(","));
                 }
                 Push::ExactlyOne(name, known) => {
                     if let [text] = texts.as_slice()

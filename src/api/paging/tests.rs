@@ -73,18 +73,24 @@ fn a_full_page_without_a_token_is_not_the_end_of_a_time_list() {
 }
 
 /// Reads `list` with the overlap pager; `change` edits it before each request.
-fn read_moving(
+fn read_moving(list: Vec<u32>, page: usize, change: impl FnMut(usize, &mut Vec<u32>)) -> Vec<u32> {
+    read_served(list, page, change, |_| page)
+}
+
+/// The same from a service that sends at most `served(request)` elements.
+fn read_served(
     mut list: Vec<u32>,
     page: usize,
     mut change: impl FnMut(usize, &mut Vec<u32>),
+    served: impl Fn(usize) -> usize,
 ) -> Vec<u32> {
     let mut pager = pager(Style::overlap("$skip"), page as u32);
     let mut seen: Vec<u32> = Vec::new();
     for request in 0..1000 {
         change(request, &mut list);
-        let skip: usize =
-            parameter(&pager, "$skip").map_or(0, |text| text.parse().expect("a number"));
-        let rows: Vec<u32> = list.iter().copied().skip(skip).take(page).collect();
+        let skip = parameter(&pager, "$skip").map_or(0, |text| text.parse().expect("a number"));
+        let rows: Vec<u32> =
+            list.iter().copied().skip(skip).take(page.min(served(request))).collect();
         let fresh: Vec<u32> = rows.iter().copied().filter(|id| !seen.contains(id)).collect();
         let facts = Facts { rows: rows.len(), fresh: fresh.len(), ..Facts::default() };
         seen.extend(fresh);
@@ -103,6 +109,16 @@ fn an_overlapping_list_is_read_whole_whatever_its_length() {
         read.sort_by(|a, b| b.cmp(a));
         assert_eq!(read, list, "{length}");
     }
+}
+
+#[test]
+fn pages_shorter_than_asked_do_not_end_the_list() {
+    let list: Vec<u32> = (0..60).rev().collect();
+    for cap in 2..10 {
+        assert_eq!(read_served(list.clone(), 10, |_, _| {}, |_| cap), list, "capped at {cap}");
+    }
+    let varying = |request: usize| [3, 10, 2, 5, 1, 8][request % 6];
+    assert_eq!(read_served(list.clone(), 10, |_, _| {}, varying), list);
 }
 
 #[test]

@@ -1,7 +1,12 @@
 //! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
 //!
+//! [`projects`]: which projects a fan-out visits. [`lists`]: reading one list to its end.
+//!
 //! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
 //! explicit [`Event::End`] or an error, so that a lost channel is never taken for the end.
+
+mod lists;
+mod projects;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,17 +16,15 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
 use crate::api::client::{Client, Usage};
-use crate::api::paging::{Facts, PageSize, Pager, Step, Stuck, Style};
+use crate::api::paging::{Facts, Stuck};
 use crate::api::request::Request;
-use crate::catalog::endpoint::{Paging, Parent};
+use crate::catalog::endpoint::Parent;
 use crate::catalog::table::Table;
 use crate::error::{Error, Subject};
 use crate::scan::decode::page::Page;
 use crate::scan::decode::{Decoder, Envelope};
-use crate::scan::plan::{List, Plan, ProjectFilter};
+use crate::scan::plan::Plan;
 use crate::scan::seen::Seen;
-use crate::scan::value;
-use crate::tables;
 
 /// What the main thread receives.
 #[derive(Debug)]
@@ -146,62 +149,6 @@ impl Scan {
         Ok(())
     }
 
-    /// The projects that a fan-out visits: wellFormed, and left by the conditions.
-    async fn projects(
-        &self,
-        filter: &ProjectFilter,
-        outlet: &Outlet,
-    ) -> Result<VecDeque<Project>, Stop> {
-        let endpoint = &tables::PROJECTS.endpoint;
-        let columns = ["id", "name", "state"].map(|name| (name.to_owned(), format!("/{name}")));
-        let decoder = Decoder::new(tables::PROJECTS.name, &columns, &["/id".to_owned()]);
-        let subject = Subject {
-            table: tables::PROJECTS.name.into(),
-            project: None,
-            scope: Some(tables::PROJECTS.scope),
-        };
-        let mut request = Request::get(None, endpoint.path);
-        // The service's own default, said aloud: other projects cannot be read.
-        request.set("stateFilter", "wellFormed");
-        let size = endpoint.page_size_parameter.map(|parameter| PageSize {
-            parameter,
-            first: endpoint.page_size,
-            later: endpoint.page_size,
-        });
-        let mut pager = Pager::new(request, Style::Token(Default::default()), size);
-        let (mut projects, mut seen) = (VecDeque::new(), Seen::default());
-        loop {
-            self.announce(pager.request(), outlet).await?;
-            let read = |body| decoder.decode(body, Envelope::Member(endpoint.elements), &subject);
-            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
-            let mut page = data.value;
-            page.keep_unseen(&mut seen);
-            for row in 0..page.rows() {
-                let text = |slot| value::text(page.value(row, slot)).into_owned();
-                let (project, state) = (Project { id: text(0), name: text(1) }, text(2));
-                if project.id.is_empty() {
-                    return Err(missing_id(&subject).into());
-                }
-                if state.is_empty() || state == "wellFormed" {
-                    projects.push_back(project);
-                }
-            }
-            let facts = facts(&page, data.continuation);
-            if pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? == Step::Done {
-                break;
-            }
-        }
-        if let Some(wanted) = &self.project {
-            let lower = wanted.to_lowercase();
-            projects.retain(|p| p.id.to_lowercase() == lower || p.name.to_lowercase() == lower);
-            if projects.is_empty() {
-                return Err(Error::UnknownProject { project: wanted.clone() }.into());
-            }
-        }
-        projects.retain(|project| filter.allows(&project.id, &project.name));
-        Ok(projects)
-    }
-
     /// Visits projects, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
     async fn fan_out(
         self: &Arc<Self>,
@@ -255,104 +202,6 @@ impl Scan {
         }
     }
 
-    async fn read_lists(
-        &self,
-        lists: &[List],
-        project: Option<&Project>,
-        seen: &mut Seen,
-        outlet: &Outlet,
-    ) -> Result<(), Stop> {
-        for (index, list) in lists.iter().enumerate() {
-            let states = list.states.as_ref();
-            let together = states.map(|(name, values)| (*name, values.join(",")));
-            let several = states.is_some_and(|(_, values)| values.len() > 1);
-            let pages = if several {
-                let first = self.read_list(list, together, project, true, seen, outlet).await?;
-                if first == Pages::More {
-                    for value in states.iter().flat_map(|(_, values)| values) {
-                        let state = states.map(|(name, _)| (*name, (*value).to_owned()));
-                        self.read_list(list, state, project, false, seen, outlet).await?;
-                    }
-                }
-                first
-            } else {
-                self.read_list(list, together, project, false, seen, outlet).await?
-            };
-            if list.leaks && pages != Pages::One && index > 0 {
-                Box::pin(self.read_lists(&lists[..index], project, seen, outlet)).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads one list; with `only_first`, just its first page.
-    async fn read_list(
-        &self,
-        list: &List,
-        state: Option<(&'static str, String)>,
-        project: Option<&Project>,
-        only_first: bool,
-        seen: &mut Seen,
-        outlet: &Outlet,
-    ) -> Result<Pages, Stop> {
-        let endpoint = &self.table.endpoint;
-        let subject = self.subject(project);
-        let path_project = project.map(|project| project.id.as_str());
-        // Lists of the organization that a project can narrow take the table option as it is.
-        let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
-        let mut request = Request::get(path_project.or(own), endpoint.path);
-        for (name, value) in state.iter().map(|(name, value)| (*name, value)) {
-            request.set(name, value);
-        }
-        for (name, value) in &list.parameters {
-            request.set(name, value);
-        }
-        let (style, decoder) = self.style(list);
-        let decoder = decoder.as_ref().unwrap_or(&self.decoder);
-        let mut pager = Pager::new(request, style, self.page_size());
-        let mut pages = Pages::One;
-        loop {
-            self.announce(pager.request(), outlet).await?;
-            let envelope = Envelope::Member(endpoint.elements);
-            let read = |body| decoder.decode(body, envelope, &subject);
-            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
-            let facts = self.deliver_with(data.value, data.continuation, seen, outlet).await?;
-            match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
-                Step::Done => return Ok(pages),
-                Step::Next if only_first => return Ok(Pages::More),
-                Step::Next => pages = Pages::More,
-            }
-        }
-    }
-
-    fn style(&self, list: &List) -> (Style, Option<Decoder>) {
-        match self.table.endpoint.paging {
-            Paging::Single => (Style::Single, None),
-            Paging::Token => (Style::Token(Default::default()), None),
-            Paging::Overlap { skip } => (Style::overlap(skip), None),
-            Paging::Feed { first_only } => (Style::feed(first_only), None),
-            Paging::Time { .. } => {
-                let column = list.ordered_by.and_then(|(name, _)| self.table.column(name));
-                let decoder = column.map(|column| self.decoder.ordered_by(&column.pointer()));
-                (Style::time(list.ordered_by.map_or("minTime", |(_, since)| since)), decoder)
-            }
-        }
-    }
-
-    fn page_size(&self) -> Option<PageSize> {
-        /// A smaller first page saves nothing.
-        const SMALLEST: u64 = 10;
-        let endpoint = &self.table.endpoint;
-        let later = self.page_size.unwrap_or(endpoint.page_size);
-        let hint = self.limit.map_or(later, |limit| {
-            u32::try_from(limit.max(SMALLEST)).unwrap_or(u32::MAX).min(later)
-        });
-        // Only these styles let the size change between pages.
-        let adaptable = matches!(endpoint.paging, Paging::Time { .. } | Paging::Overlap { .. });
-        let first = if adaptable { hint.max(2) } else { later };
-        endpoint.page_size_parameter.map(|parameter| PageSize { parameter, first, later })
-    }
-
     fn subject(&self, project: Option<&Project>) -> Subject {
         Subject {
             table: self.table.name.to_owned(),
@@ -397,13 +246,6 @@ impl Scan {
     }
 }
 
-/// How many pages a list had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pages {
-    One,
-    More,
-}
-
 fn facts(page: &Page, continuation: Option<String>) -> Facts {
     Facts {
         rows: page.elements(),
@@ -425,8 +267,4 @@ fn stuck_error(stuck: Stuck, subject: &Subject) -> Error {
             problem: "the answer is not the last, but does not say how to go on".into(),
         },
     }
-}
-
-fn missing_id(subject: &Subject) -> Error {
-    Error::UnexpectedAnswer { subject: subject.clone(), problem: "a project has no id".into() }
 }
