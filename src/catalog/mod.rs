@@ -1,6 +1,6 @@
 //! The vocabulary that tables are declared in; pure data, read by every other part.
 //!
-//! [`table`]: a table and its key. [`column`]: a column, its JSON path and what it can push.
+//! [`mod@table`]: a table and its key. [`mod@column`]: a column, its JSON path and what it can push.
 //! [`endpoint`]: where the elements come from and how they are paged. [`names`]: matching what users type.
 
 pub mod column;

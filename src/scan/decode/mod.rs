@@ -1,6 +1,6 @@
 //! One pass over a page's bytes: the wanted values are cut out, everything else is skipped unparsed.
 //!
-//! [`trie`]: the wanted paths. [`page`]: the rows of a page. [`visit`]: serde walking both together.
+//! [`trie`]: the wanted paths. [`page`]: the rows of a page. `visit`: serde walking both together.
 
 pub mod page;
 pub mod trie;

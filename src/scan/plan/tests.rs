@@ -70,13 +70,10 @@ fn a_status_the_api_does_not_know_stays_local() {
 
 #[test]
 fn bounds_are_widened_to_whole_seconds() {
-    let half = Value::Time(NEW_YEAR + 500_000);
+    let half = [Value::Time(NEW_YEAR + 500_000)];
     let plan = planned(
         "builds",
-        &[
-            ("queue_time", Op::Greater, std::slice::from_ref(&half)),
-            ("queue_time", Op::LessOrEqual, &[half]),
-        ],
+        &[("queue_time", Op::Greater, &half), ("queue_time", Op::LessOrEqual, &half)],
     );
     assert!(
         parameters(&plan)[1].contains("minTime=2023-12-31T23:59:59Z&maxTime=2024-01-01T00:00:02Z"),

@@ -1,6 +1,6 @@
 //! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
 //!
-//! [`projects`]: which projects a fan-out visits. [`lists`]: reading one list to its end.
+//! `projects`: which projects a fan-out visits. `lists`: reading one list to its end.
 //!
 //! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
 //! explicit [`Event::End`] or an error, so that a lost channel is never taken for the end.
