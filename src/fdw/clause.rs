@@ -236,3 +236,12 @@ unsafe fn strip(mut node: *mut pg_sys::Expr) -> *mut pg_sys::Expr {
     }
     node
 }
+
+/// The number of the relation's column that an expression is, casts that change no bits aside.
+///
+/// # Safety
+/// `expression` is the planner's own.
+pub unsafe fn column_number(relid: pg_sys::Index, expression: *mut pg_sys::Expr) -> Option<i16> {
+    // SAFETY: the caller's promise.
+    unsafe { variable(relid, strip(expression)) }
+}

@@ -1,7 +1,7 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, OnceLock};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -19,7 +19,7 @@ use crate::scan::condition::{Condition, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
 use crate::scan::plan::plan;
-use crate::scan::stream::{Event, Scan};
+use crate::scan::stream::{Event, Project, Scan};
 
 /// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
 /// query ends well, fails or is cancelled.
@@ -35,6 +35,8 @@ pub struct ScanState {
     page: Option<Page>,
     row: usize,
     ended: bool,
+    /// Kept over rescans, so that a join lists the projects once.
+    known_projects: Arc<OnceLock<Vec<Project>>>,
     /// What the scan has cost, over all rescans.
     pub usage: Arc<Usage>,
     /// Pages received.
@@ -79,6 +81,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             page: None,
             row: 0,
             ended: false,
+            known_projects: Arc::default(),
             usage: Arc::default(),
             pages: 0,
             rows: 0,
@@ -226,6 +229,7 @@ impl ScanState {
             trace: settings::trace_requests(),
             usage: Arc::clone(&self.usage),
             delivered: AtomicU64::new(0),
+            known_projects: Arc::clone(&self.known_projects),
         })
     }
 

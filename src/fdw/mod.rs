@@ -2,7 +2,7 @@
 //!
 //! [`shell`]: handler, validator and hook. [`options`]: every option and its checks. [`import`]: IMPORT
 //! FOREIGN SCHEMA. [`relation`]: declared columns meet the catalogue. [`server`]: server and user
-//! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: paths and plans.
+//! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: estimates and plans. [`paths`]: ways to scan and what they cost.
 //! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
 //! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
 //! [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
@@ -15,6 +15,7 @@ pub mod functions;
 pub mod import;
 pub mod io;
 pub mod options;
+pub mod paths;
 pub mod plan_data;
 pub mod planner;
 pub mod relation;

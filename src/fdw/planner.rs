@@ -1,4 +1,4 @@
-//! Planner callbacks: estimates, paths, and the plan. No callback here calls the API.
+//! Planner callbacks: the estimate and the plan. No callback here calls the API.
 
 use pgrx::pg_guard;
 use pgrx::pg_sys;
@@ -7,13 +7,6 @@ use super::clause;
 use super::plan_data::{PlanData, PushedClause};
 use super::relation::Relation;
 use super::report::ok_or_error;
-
-/// Cost of the first answer, in the planner's units (a sequential page read is 1): tens of
-/// milliseconds. A guess; a slow network changes all paths alike.
-const REQUEST_COST: f64 = 100.0;
-
-/// Cost of a row: its bytes cross the network and are decoded.
-const ROW_COST: f64 = 0.05;
 
 /// Sets the rows that the scan is expected to return.
 #[pg_guard]
@@ -27,53 +20,9 @@ pub unsafe extern "C-unwind" fn get_foreign_rel_size(
     unsafe {
         (*rel).tuples = relation.table.rows_estimate;
         pg_sys::set_baserel_size_estimates(root, rel);
-    }
-}
-
-/// Offers the scan.
-#[pg_guard]
-pub unsafe extern "C-unwind" fn get_foreign_paths(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    _table: pg_sys::Oid,
-) {
-    // SAFETY: the planner's own structs; the path is made in the planner's context.
-    unsafe {
-        let (rows, fetched) = ((*rel).rows, (*rel).tuples);
-        let total = REQUEST_COST + fetched.max(rows) * ROW_COST;
-        let path = foreign_path(root, rel, rows, REQUEST_COST, total, (*rel).lateral_relids);
-        pg_sys::add_path(rel, path.cast());
-    }
-}
-
-/// `create_foreignscan_path` of each major version.
-unsafe fn foreign_path(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    rows: f64,
-    startup_cost: f64,
-    total_cost: f64,
-    required_outer: pg_sys::Relids,
-) -> *mut pg_sys::ForeignPath {
-    use std::ptr::null_mut;
-    // SAFETY: the planner's own structs; every list is NIL.
-    unsafe {
-        pg_sys::create_foreignscan_path(
-            root,
-            rel,
-            null_mut(),
-            rows,
-            #[cfg(feature = "pg18")]
-            0,
-            startup_cost,
-            total_cost,
-            null_mut(),
-            required_outer,
-            null_mut(),
-            #[cfg(any(feature = "pg17", feature = "pg18"))]
-            null_mut(),
-            null_mut(),
-        )
+        if let Some(rows) = super::paths::rows_of_key(root, rel, &relation) {
+            (*rel).rows = rows;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use pgrx::{AllocatedByRust, pg_sys};
 use supabase_wrappers::prelude::*;
 
 use super::report::Problem;
-use super::{executor, explain, import, options, planner};
+use super::{executor, explain, import, options, paths, planner};
 use crate::error::Error;
 
 /// The foreign data wrapper. Holds nothing: state belongs to scans.
@@ -55,7 +55,7 @@ impl ForeignDataWrapper<Problem> for AzureDevopsFdw {
 
     fn fdw_routine_hook(routine: &mut supabase_wrappers::FdwRoutine<AllocatedByRust>) {
         routine.GetForeignRelSize = Some(planner::get_foreign_rel_size);
-        routine.GetForeignPaths = Some(planner::get_foreign_paths);
+        routine.GetForeignPaths = Some(paths::get_foreign_paths);
         routine.GetForeignPlan = Some(planner::get_foreign_plan);
         routine.GetForeignUpperPaths = None;
         routine.BeginForeignScan = Some(executor::begin_foreign_scan);

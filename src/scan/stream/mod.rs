@@ -10,7 +10,7 @@ mod projects;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
@@ -85,6 +85,8 @@ pub struct Scan {
     pub usage: Arc<Usage>,
     /// Rows delivered so far.
     pub delivered: AtomicU64,
+    /// The organization's projects, once they are listed; kept over rescans.
+    pub known_projects: Arc<OnceLock<Vec<Project>>>,
 }
 
 /// Runs a scan to its end and says so.
@@ -112,7 +114,7 @@ impl From<Error> for Stop {
 
 /// A project to visit.
 #[derive(Debug, Clone)]
-struct Project {
+pub struct Project {
     id: String,
     name: String,
 }

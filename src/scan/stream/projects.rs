@@ -19,6 +19,25 @@ impl Scan {
         filter: &ProjectFilter,
         outlet: &Outlet,
     ) -> Result<VecDeque<Project>, Stop> {
+        let mut projects = match self.known_projects.get() {
+            Some(known) => known.clone(),
+            None => {
+                let listed = self.list_projects(outlet).await?;
+                self.known_projects.get_or_init(|| listed).clone()
+            }
+        };
+        if let Some(wanted) = &self.project {
+            let lower = wanted.to_lowercase();
+            projects.retain(|p| p.id.to_lowercase() == lower || p.name.to_lowercase() == lower);
+            if projects.is_empty() {
+                return Err(Error::UnknownProject { project: wanted.clone() }.into());
+            }
+        }
+        projects.retain(|project| filter.allows(&project.id, &project.name));
+        Ok(projects.into())
+    }
+
+    async fn list_projects(&self, outlet: &Outlet) -> Result<Vec<Project>, Stop> {
         let endpoint = &tables::PROJECTS.endpoint;
         let columns = ["id", "name", "state"].map(|name| (name.to_owned(), format!("/{name}")));
         let decoder = Decoder::new(tables::PROJECTS.name, &columns, &["/id".to_owned()]);
@@ -36,7 +55,7 @@ impl Scan {
             later: endpoint.page_size,
         });
         let mut pager = Pager::new(request, Style::Token(Default::default()), size);
-        let (mut projects, mut seen) = (VecDeque::new(), Seen::default());
+        let (mut projects, mut seen) = (Vec::new(), Seen::default());
         loop {
             self.announce(pager.request(), outlet).await?;
             let read = |body| decoder.decode(body, Envelope::Member(endpoint.elements), &subject);
@@ -50,7 +69,7 @@ impl Scan {
                     return Err(missing_id(&subject).into());
                 }
                 if state.is_empty() || state == "wellFormed" {
-                    projects.push_back(project);
+                    projects.push(project);
                 }
             }
             let facts = facts(&page, data.continuation);
@@ -58,14 +77,6 @@ impl Scan {
                 break;
             }
         }
-        if let Some(wanted) = &self.project {
-            let lower = wanted.to_lowercase();
-            projects.retain(|p| p.id.to_lowercase() == lower || p.name.to_lowercase() == lower);
-            if projects.is_empty() {
-                return Err(Error::UnknownProject { project: wanted.clone() }.into());
-            }
-        }
-        projects.retain(|project| filter.allows(&project.id, &project.name));
         Ok(projects)
     }
 }
