@@ -3,20 +3,21 @@
 
 SHELL := /bin/bash
 ENV   := tests/setup && . target/setup.env &&
+PGRX  := --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
 
 .PHONY: build help install test unit lint demo demo-stop clean
 
 build: ## Build the extension (the default)
-	$(ENV) cargo pgrx package --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
+	$(ENV) cargo pgrx package $(PGRX)
 
 help: ## Show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG
-	$(ENV) cargo pgrx install --release --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR" \
+	$(ENV) cargo pgrx install --release $(PGRX) \
 	    $$([[ -w $$("$$PG_CONFIG" --pkglibdir) ]] || echo --sudo)
 
-test: ## Everything that CI runs; ARGS goes to pytest
+test: ## Everything that CI runs; with ARGS only pytest, with these arguments
 	tests/run $(ARGS)
 
 unit: ## The tests that need no PostgreSQL

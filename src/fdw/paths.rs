@@ -59,7 +59,7 @@ fn is_key(relation: &Relation, columns: &[&Attribute]) -> bool {
     let fixed = |name: &&str| {
         columns.iter().any(|attribute| attribute.column.is_some_and(|c| c.name == *name))
     };
-    relation.table.key.iter().all(|name| fixed(name))
+    relation.table.key.iter().all(fixed)
 }
 
 /// The rows that conditions of a relation's own leave, where they fix its key; the planner has no
