@@ -192,9 +192,9 @@ impl Column {
             | Push::AnyOf(_)
             | Push::OneOf(..)
             | Push::Get(_)
-            | Push::Stream
             | Push::ProjectId
             | Push::ProjectName => &["=", "IN"],
+            Push::Stream => &["=", "IN", "<>", "NOT IN"],
             Push::Range(range) if range.until.is_none() => &["=", ">=", ">"],
             Push::Range(_) => &["=", ">=", ">", "<=", "<"],
         }

@@ -9,14 +9,14 @@ use crate::scan::condition::Op;
 use crate::scan::plan::pushes;
 
 /// A clause that can be pushed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Matched {
     /// Number of the declared column.
     pub attribute: i16,
     /// Comparison, the column on the left.
     pub comparison: Comparison,
-    /// Right-hand side; null for booleans.
-    pub expression: *mut pg_sys::Expr,
+    /// Right-hand sides, scalars or arrays; none for booleans.
+    pub expressions: Vec<*mut pg_sys::Expr>,
 }
 
 /// Objects below this oid come with PostgreSQL itself, so that an operator's name tells its meaning.
@@ -41,8 +41,12 @@ pub unsafe fn matched(
             pg_sys::NodeTag::T_Var => boolean(relation, variable(relid, clause)?, Comparison::True),
             pg_sys::NodeTag::T_BoolExpr => {
                 let expr = clause.cast::<pg_sys::BoolExpr>();
-                if (*expr).boolop != pg_sys::BoolExprType::NOT_EXPR {
-                    return None;
+                match (*expr).boolop {
+                    pg_sys::BoolExprType::OR_EXPR => {
+                        return either(root, relid, relation, (*expr).args);
+                    }
+                    pg_sys::BoolExprType::NOT_EXPR => {}
+                    _ => return None,
                 }
                 let argument = strip(pg_sys::list_nth((*expr).args, 0).cast());
                 boolean(relation, variable(relid, argument)?, Comparison::False)
@@ -66,11 +70,7 @@ fn boolean(relation: &Relation, attribute: i16, comparison: Comparison) -> Optio
     let matches = attribute.column?.ty == Type::Boolean
         && attribute.type_oid == pg_sys::BOOLOID
         && pushes(attribute.column?, &Op::Equal);
-    matches.then_some(Matched {
-        attribute: attribute.number,
-        comparison,
-        expression: std::ptr::null_mut(),
-    })
+    matches.then_some(Matched { attribute: attribute.number, comparison, expressions: Vec::new() })
 }
 
 unsafe fn operator(
@@ -103,7 +103,7 @@ unsafe fn operator(
         {
             return None;
         }
-        Some(Matched { attribute: number, comparison, expression })
+        Some(Matched { attribute: number, comparison, expressions: vec![expression] })
     }
 }
 
@@ -115,7 +115,10 @@ unsafe fn any(
 ) -> Option<Matched> {
     // SAFETY: a ScalarArrayOpExpr has two arguments, the second an array.
     unsafe {
-        if !(*clause).useOr || comparison((*clause).opno)? != Comparison::Equal {
+        let comparison = comparison((*clause).opno)?;
+        let in_list = (*clause).useOr && comparison == Comparison::Equal;
+        let not_in_list = !(*clause).useOr && comparison == Comparison::NotEqual;
+        if !in_list && !not_in_list {
             return None;
         }
         let left = pg_sys::list_nth((*clause).args, 0).cast::<pg_sys::Expr>();
@@ -123,15 +126,41 @@ unsafe fn any(
         let number = variable(relid, strip(left))?;
         let attribute = relation.attribute(number)?;
         let element = pg_sys::get_element_type(pg_sys::exprType(strip(expression).cast()));
-        if !pushes(attribute.column?, &Op::Equal)
+        if !pushes(attribute.column?, &super::datum::op(comparison))
             || !is_deterministic((*clause).inputcollid)
             || !compatible(attribute, element)
             || !evaluable(root, relid, expression)
         {
             return None;
         }
-        Some(Matched { attribute: number, comparison: Comparison::EqualAny, expression })
+        Some(Matched { attribute: number, comparison, expressions: vec![expression] })
     }
+}
+
+/// `column = a OR column = b`, all of the same column: the same as `column IN (a, b)`.
+unsafe fn either(
+    root: *mut pg_sys::PlannerInfo,
+    relid: pg_sys::Index,
+    relation: &Relation,
+    arms: *mut pg_sys::List,
+) -> Option<Matched> {
+    let mut merged: Option<Matched> = None;
+    // SAFETY: the planner's own list of expressions.
+    for index in 0..unsafe { pg_sys::list_length(arms) } {
+        // SAFETY: as above.
+        let arm = unsafe { matched(root, relid, relation, pg_sys::list_nth(arms, index).cast()) }?;
+        if arm.comparison != Comparison::Equal {
+            return None;
+        }
+        match &mut merged {
+            Some(merged) if merged.attribute == arm.attribute => {
+                merged.expressions.extend(arm.expressions);
+            }
+            Some(_) => return None,
+            None => merged = Some(arm),
+        }
+    }
+    merged
 }
 
 /// The comparison that a built-in operator makes, by its name.
@@ -149,6 +178,7 @@ unsafe fn comparison(operator: pg_sys::Oid) -> Option<Comparison> {
     };
     Some(match name {
         "=" => Comparison::Equal,
+        "<>" => Comparison::NotEqual,
         "<" => Comparison::Less,
         "<=" => Comparison::LessOrEqual,
         ">" => Comparison::Greater,

@@ -228,9 +228,8 @@ fn uuid_datum(text: &str) -> Option<pg_sys::Datum> {
 /// The condition's comparison.
 pub fn op(comparison: Comparison) -> Op {
     match comparison {
-        Comparison::Equal | Comparison::EqualAny | Comparison::True | Comparison::False => {
-            Op::Equal
-        }
+        Comparison::Equal | Comparison::True | Comparison::False => Op::Equal,
+        Comparison::NotEqual => Op::NotEqual,
         Comparison::Less => Op::Less,
         Comparison::LessOrEqual => Op::LessOrEqual,
         Comparison::Greater => Op::Greater,

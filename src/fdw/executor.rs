@@ -241,31 +241,29 @@ impl ScanState {
     ) -> Option<Condition> {
         let column = self.relation.attribute(clause.attribute)?.column?;
         let op = datum::op(clause.comparison);
-        let Some(index) = clause.expression else {
+        if clause.expressions.is_empty() {
             let value = Value::Boolean(clause.comparison == Comparison::True);
             return Some(Condition { column, op, values: vec![value] });
-        };
-        // SAFETY: the list holds one ExprState per expression of the plan; the context is the
-        // node's own.
-        let (datum, null, oid) = unsafe {
-            let expression = pg_sys::list_nth(self.expressions, index as i32);
-            let expression = expression.cast::<pg_sys::ExprState>();
-            let context = (*node).ss.ps.ps_ExprContext;
-            let (datum, null) = evaluate(expression, context);
-            (datum, null, pg_sys::exprType((*expression).expr.cast()))
-        };
-        if null {
-            // The operators are strict: compared with NULL nothing is true.
-            return Some(Condition { column, op, values: Vec::new() });
         }
-        // SAFETY: the datum is of the expression's type.
-        let values = unsafe {
-            if clause.comparison == Comparison::EqualAny {
-                datum::array_values(datum, pg_sys::get_element_type(oid))?
-            } else {
-                vec![datum::value(datum, oid)?]
+        let mut values = Vec::new();
+        for index in &clause.expressions {
+            // SAFETY: the list holds one ExprState per expression of the plan; the context is the
+            // node's own; the datum is of the expression's type.
+            unsafe {
+                let expression = pg_sys::list_nth(self.expressions, *index as i32);
+                let expression = expression.cast::<pg_sys::ExprState>();
+                let (datum, null) = evaluate(expression, (*node).ss.ps.ps_ExprContext);
+                if null {
+                    // The operators are strict: compared with NULL nothing is true.
+                    continue;
+                }
+                let oid = pg_sys::exprType((*expression).expr.cast());
+                match pg_sys::get_element_type(oid) {
+                    pg_sys::InvalidOid => values.push(datum::value(datum, oid)?),
+                    element => values.extend(datum::array_values(datum, element)?),
+                }
             }
-        };
+        }
         Some(Condition { column, op, values })
     }
 

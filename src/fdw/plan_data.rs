@@ -11,10 +11,10 @@ use crate::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
-    /// `=`
+    /// `=` one of the expressions; an array stands for its elements
     Equal,
-    /// `= ANY (array)`
-    EqualAny,
+    /// `<>` all of the expressions; an array stands for its elements
+    NotEqual,
     /// `<`
     Less,
     /// `<=`
@@ -36,8 +36,8 @@ pub struct PushedClause {
     pub attribute: i16,
     /// Comparison.
     pub comparison: Comparison,
-    /// Index of the right-hand side in `fdw_exprs`; none for booleans.
-    pub expression: Option<usize>,
+    /// Indexes of the right-hand sides in `fdw_exprs`; none for booleans.
+    pub expressions: Vec<usize>,
 }
 
 /// Everything that the executor needs besides the expressions.

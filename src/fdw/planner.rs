@@ -51,13 +51,15 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
         for index in 0..pg_sys::list_length(clauses) {
             let expr = pg_sys::list_nth(clauses, index).cast();
             let Some(matched) = clause::matched(root, relid, &relation, expr) else { continue };
-            let expression = (!matched.expression.is_null()).then(|| {
-                let position = pg_sys::list_length(expressions);
-                expressions = pg_sys::lappend(expressions, matched.expression.cast());
-                position as usize
+            let first = pg_sys::list_length(expressions) as usize;
+            for expression in &matched.expressions {
+                expressions = pg_sys::lappend(expressions, expression.cast());
+            }
+            data.clauses.push(PushedClause {
+                attribute: matched.attribute,
+                comparison: matched.comparison,
+                expressions: (first..first + matched.expressions.len()).collect(),
             });
-            let (attribute, comparison) = (matched.attribute, matched.comparison);
-            data.clauses.push(PushedClause { attribute, comparison, expression });
         }
         let private = ok_or_error(data.to_list());
         pg_sys::make_foreignscan(

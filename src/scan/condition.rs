@@ -9,6 +9,8 @@ use crate::catalog::column::Column;
 pub enum Op {
     /// `=`, or `= ANY` of several values
     Equal,
+    /// `<>`, or `<> ALL` of several values
+    NotEqual,
     /// `<`
     Less,
     /// `<=`
@@ -59,6 +61,8 @@ pub struct Condition {
 pub struct Domain {
     /// One of these, sorted; `None`: any.
     pub values: Option<Vec<Value>>,
+    /// None of these.
+    pub excluded: Vec<Value>,
     /// Not before, in microseconds since 1970.
     pub lower: Option<i64>,
     /// Not after, in microseconds since 1970.
@@ -77,6 +81,10 @@ impl Domain {
     fn restrict(&mut self, op: Op, values: &[Value]) {
         let times =
             || values.iter().filter_map(|v| if let Value::Time(t) = v { Some(*t) } else { None });
+        if op == Op::NotEqual {
+            self.excluded.extend_from_slice(values);
+            return;
+        }
         if op == Op::Equal && !matches!(values.first(), Some(Value::Time(_))) {
             let mut kept: Vec<Value> = match self.values.take() {
                 Some(before) => before.into_iter().filter(|v| values.contains(v)).collect(),
@@ -102,7 +110,7 @@ impl Domain {
 pub fn domains(conditions: &[Condition]) -> Option<BTreeMap<&'static str, Domain>> {
     let mut domains: BTreeMap<&'static str, Domain> = BTreeMap::new();
     for condition in conditions {
-        if condition.values.is_empty() {
+        if condition.values.is_empty() && condition.op != Op::NotEqual {
             return None;
         }
         let domain = domains.entry(condition.column.name).or_default();

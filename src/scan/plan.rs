@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use crate::catalog::column::{Column, Push, Range};
 use crate::catalog::endpoint::{Paging, Parent, Stream, Version};
 use crate::catalog::table::Table;
-use crate::scan::condition::{Condition, Domain, Value, domains};
+use crate::scan::condition::{Condition, Domain, Op, Value, domains};
 
 /// Longest list of values in one parameter: URLs are limited to some 2,000 characters in places.
 const LONGEST_LIST: usize = 1_500;
@@ -75,15 +75,14 @@ pub fn plan(table: &'static Table, conditions: &[Condition], version: Version) -
 }
 
 /// Whether a condition on the column may narrow the requests.
-pub fn pushes(column: &Column, op: &super::condition::Op) -> bool {
-    use super::condition::Op;
-    match column.push {
-        Push::Local => false,
-        Push::Range(range) => match op {
-            Op::Less | Op::LessOrEqual => range.until.is_some(),
-            _ => true,
-        },
-        _ => *op == Op::Equal,
+pub fn pushes(column: &Column, op: &Op) -> bool {
+    match (column.push, op) {
+        (Push::Local, _) => false,
+        (Push::Range(_), Op::NotEqual) => false,
+        (Push::Range(range), Op::Less | Op::LessOrEqual) => range.until.is_some(),
+        (Push::Range(_), _) => true,
+        (Push::Stream, Op::NotEqual) => true,
+        (_, op) => *op == Op::Equal,
     }
 }
 
@@ -196,21 +195,30 @@ impl Planner {
                     .values
                     .iter()
                     .copied()
-                    .filter(|value| wanted.as_ref().is_none_or(|w| w.iter().any(|v| v == value)))
+                    .filter(|value| wanted.as_ref().is_none_or(|wanted| wanted.contains(value)))
                     .collect();
                 (!states.is_empty()).then(|| list(Some((stream.parameter, states)), stream.leaks))
             })
             .collect()
     }
 
-    /// Values of the stream column, if all of them are known to a stream.
-    fn stream_values(&self) -> Option<Vec<String>> {
-        let streams = self.table.endpoint.streams;
-        let known = |text: &str| streams.iter().any(|stream| stream.values.contains(&text));
-        self.table.columns.iter().find_map(|column| {
-            let Push::Stream = column.push else { return None };
-            texts(self.values(column)?).filter(|texts| texts.iter().all(|text| known(text)))
-        })
+    /// The streams' values that conditions leave; `None` for all. A condition with a value that no
+    /// stream knows stays local.
+    fn stream_values(&self) -> Option<Vec<&'static str>> {
+        let known = || self.table.endpoint.streams.iter().flat_map(|stream| stream.values);
+        let column = self.table.columns.iter().find(|c| matches!(c.push, Push::Stream))?;
+        let domain = self.domains.get(column.name)?;
+        let wanted = domain
+            .values
+            .as_deref()
+            .and_then(texts)
+            .filter(|texts| texts.iter().all(|text| known().any(|value| value == text)));
+        let excluded = texts(&domain.excluded).unwrap_or_default();
+        let left = known().copied().filter(|value| {
+            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|text| text == value))
+                && !excluded.iter().any(|text| text == value)
+        });
+        Some(left.collect())
     }
 
     fn filters(&self, parameters: &mut Parameters) {

@@ -61,6 +61,19 @@ fn a_status_chooses_its_stream() {
 }
 
 #[test]
+fn a_status_that_is_not_wanted_leaves_the_others() {
+    let plan = planned("builds", &[("status", Op::NotEqual, &[text("completed")])]);
+    assert_eq!(
+        parameters(&plan),
+        ["statusFilter=inProgress,notStarted,cancelling,postponed&queryOrder=queueTimeAscending"]
+    );
+    assert_eq!(
+        parameters(&planned("builds", &[("status", Op::NotEqual, &[])])),
+        parameters(&planned("builds", &[]))
+    );
+}
+
+#[test]
 fn a_status_the_api_does_not_know_stays_local() {
     let plan = planned("builds", &[("status", Op::Equal, &[text("abandoned")])]);
     assert_eq!(parameters(&plan), parameters(&planned("builds", &[])));
