@@ -9,6 +9,8 @@ pub struct Facts {
     pub rows: usize,
     /// Elements that no earlier page of the same list had.
     pub fresh: usize,
+    /// Whether an earlier page had the last element.
+    pub ends_known: bool,
     /// The `x-ms-continuationtoken` header.
     pub continuation: Option<String>,
     /// The body's `continuationToken`, or the one in its `nextLink`.
@@ -94,17 +96,9 @@ pub struct Overlap {
     skip: usize,
     /// How far the last step back went.
     back: usize,
-    /// The furthest position read.
-    frontier: usize,
-    /// The next page begins right behind the last element: empty means the end.
-    confirming: bool,
-    /// The last page had fewer elements than asked for.
-    was_short: bool,
-    /// The service sends short pages in mid-list.
-    shortens: bool,
-    /// Pages in a row with nothing new.
-    stale: u32,
-    restarts: u32,
+    /// One over the odds that a short page with nothing new is not the end; the end at zero.
+    doubt: usize,
+    disturbances: u32,
 }
 
 /// State of [`Style::Feed`].
@@ -126,12 +120,8 @@ impl Style {
             skip_parameter,
             skip: 0,
             back: 0,
-            frontier: 0,
-            confirming: false,
-            was_short: false,
-            shortens: false,
-            stale: 0,
-            restarts: 0,
+            doubt: MOST_DOUBT,
+            disturbances: 0,
         })
     }
 
@@ -150,11 +140,15 @@ const TIME_OVERLAP_MICROS: i64 = 1_000;
 /// A page of one instant that no token gets past is asked for larger, up to the service's own limit.
 const LARGEST_PAGE: u32 = 5_000;
 
-/// Pages without anything new after which a list that keeps growing at the top counts as read.
-const MOST_STALE: u32 = 20;
+/// The service sends at most so many elements of a list paged by position.
+const LARGEST_OVERLAPPING_PAGE: u32 = 1_000;
 
-/// Steps back in a list that moves before giving up.
-const MOST_RESTARTS: u32 = 100;
+/// A short page of N asked-for elements can by chance hold just the overlap once in N times; pages
+/// are asked for until that chance is below one in a hundred.
+const MOST_DOUBT: usize = 100;
+
+/// Times that a list may move under the reader before giving up.
+const MOST_DISTURBANCES: u32 = 100;
 
 impl Pager {
     /// A list that begins with `request`.
@@ -172,12 +166,11 @@ impl Pager {
 
     /// Moves on after a page.
     pub fn after(&mut self, page: &Facts) -> Result<Step, Stuck> {
-        let asked = self.size.as_ref().map(|size| size.first as usize);
         let step = match &mut self.style {
             Style::Single => Step::Done,
             Style::Token(token) => token.after(&mut self.request, page)?,
             Style::Time(time) => time.after(&mut self.request, page, &mut self.size)?,
-            Style::Overlap(overlap) => overlap.after(&mut self.request, page, asked)?,
+            Style::Overlap(overlap) => overlap.after(&mut self.request, page, &mut self.size)?,
             Style::Feed(feed) => feed.after(&mut self.request, page)?,
         };
         let resizable = matches!(self.style, Style::Time(_) | Style::Overlap(_));
@@ -234,23 +227,18 @@ impl Time {
             request.set(self.since, bound);
             return Ok(Step::Next);
         }
-        // A whole page of one instant, or a list that is not in order: only the token gets on.
-        if let Some(token) = &page.continuation
-            && advance(request, &mut self.sent, token).is_ok()
-        {
-            return Ok(Step::Next);
-        }
         if page.continuation.is_none() && page.fresh == 0 {
             return Ok(Step::Done);
         }
-        match size {
-            Some(size) if size.first < LARGEST_PAGE => {
-                size.first = (size.first * 2).min(LARGEST_PAGE);
-                self.sent.clear();
-                request.remove(TOKEN);
-                Ok(Step::Next)
-            }
-            _ => Err(Stuck::Loop),
+        // A page of a single instant, or a list that is not in order: a larger page may hold more.
+        if let Some(size) = size.as_mut().filter(|size| size.first < LARGEST_PAGE) {
+            size.first = (size.first * 2).min(LARGEST_PAGE);
+            return Ok(Step::Next);
+        }
+        // Only the token gets on; at ties it may skip or repeat, which is why it comes last.
+        match &page.continuation {
+            Some(token) => advance(request, &mut self.sent, token),
+            None => Err(Stuck::Loop),
         }
     }
 }
@@ -260,40 +248,47 @@ impl Overlap {
         &mut self,
         request: &mut Request,
         page: &Facts,
-        asked: Option<usize>,
+        size: &mut Option<PageSize>,
     ) -> Result<Step, Stuck> {
+        let asked = size.as_ref().map_or(page.rows, |size| size.first as usize);
         let known = page.rows - page.fresh;
-        let short = asked.is_some_and(|asked| page.rows < asked);
-        if page.rows == 0 && (self.skip == 0 || self.confirming) {
+        if self.skip == 0 && page.rows == 0 {
             return Ok(Step::Done);
         }
         if self.skip > 0 && known == 0 {
             // Nothing seen before: elements above went away, and some below may have moved past us.
-            self.restarts += 1;
-            if self.restarts > MOST_RESTARTS {
-                return Err(Stuck::Unstable);
-            }
-            self.confirming = false;
-            self.back = (self.back * 2).max(asked.unwrap_or(1)).max(1);
+            self.back = (self.back * 2).max(asked).max(1);
             self.skip = self.skip.saturating_sub(self.back);
-            return Ok(self.go(request));
+            return self.disturbed(request, size);
         }
         self.back = 0;
-        self.frontier = self.frontier.max(self.skip + page.rows);
-        if page.fresh > 0 {
-            // The page before was short and yet not the last: shortness says nothing here.
-            self.shortens |= self.was_short;
-            self.was_short = short;
-            self.stale = 0;
-        } else {
-            self.stale += 1;
-            let beyond = self.skip + page.rows >= self.frontier;
-            if (short && !self.shortens) || (self.stale > MOST_STALE && beyond) {
-                return Ok(Step::Done);
-            }
+        self.skip += page.rows - 1;
+        if !page.ends_known {
+            self.doubt = MOST_DOUBT;
+            return Ok(self.go(request));
         }
-        self.confirming = page.rows == 1 && page.fresh == 0;
-        self.skip += if self.confirming { 1 } else { page.rows - 1 };
+        if page.rows >= asked {
+            // A whole page of elements that came in at the top and pushed the known ones down.
+            return self.disturbed(request, size);
+        }
+        // A short page with nothing new is the end, unless the service cuts pages at random.
+        self.doubt /= asked.max(2);
+        if self.doubt == 0 { Ok(Step::Done) } else { Ok(self.go(request)) }
+    }
+
+    /// Goes on with larger pages, so that a list that moves is overtaken.
+    fn disturbed(
+        &mut self,
+        request: &mut Request,
+        size: &mut Option<PageSize>,
+    ) -> Result<Step, Stuck> {
+        self.disturbances += 1;
+        if self.disturbances > MOST_DISTURBANCES {
+            return Err(Stuck::Unstable);
+        }
+        if let Some(size) = size {
+            size.first = size.first.max((size.first * 2).min(LARGEST_OVERLAPPING_PAGE));
+        }
         Ok(self.go(request))
     }
 

@@ -26,6 +26,8 @@ pub struct Converter {
     input: pg_sys::FmgrInfo,
     io_parameter: pg_sys::Oid,
     utf8: bool,
+    /// A domain may refuse NULL.
+    is_domain: bool,
 }
 
 /// Types whose datums are made without their input function.
@@ -54,10 +56,13 @@ impl Converter {
         let mut io_parameter = pg_sys::InvalidOid;
         let mut input = pg_sys::FmgrInfo::default();
         // SAFETY: the type exists, since the column has it; the outputs are filled by the calls.
-        let utf8 = unsafe {
+        let (utf8, is_domain) = unsafe {
             pg_sys::getTypeInputInfo(attribute.type_oid, &mut function, &mut io_parameter);
             pg_sys::fmgr_info(function, &mut input);
-            pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as i32
+            (
+                pg_sys::GetDatabaseEncoding() == pg_sys::pg_enc::PG_UTF8 as i32,
+                pg_sys::get_typtype(attribute.type_oid) as u8 == pg_sys::TYPTYPE_DOMAIN,
+            )
         };
         let fast = match attribute.type_oid {
             pg_sys::TEXTOID => Fast::Text,
@@ -72,7 +77,15 @@ impl Converter {
             _ => Fast::Other,
         };
         let attribute = attribute.clone();
-        Self { attribute, relation: relation.to_owned(), fast, input, io_parameter, utf8 }
+        Self {
+            attribute,
+            relation: relation.to_owned(),
+            fast,
+            input,
+            io_parameter,
+            utf8,
+            is_domain,
+        }
     }
 
     /// Number of the declared column.
@@ -85,6 +98,7 @@ impl Converter {
         let column = self.attribute.column;
         let json = match (json, column.and_then(|column| column.absent)) {
             ("", Some(literal)) => literal,
+            ("", None) if self.is_domain => return Ok(self.null_of_domain()),
             ("", None) => return Ok(None),
             (json, _) => json,
         };
@@ -99,7 +113,7 @@ impl Converter {
         if column.is_some_and(|column| column.ty == Type::Timestamptz)
             && value::time(&text) == Some(Time::Never)
         {
-            return Ok(None);
+            return Ok(if self.is_domain { self.null_of_domain() } else { None });
         }
         Ok(Some(match self.fast(&text) {
             Some(datum) => datum,
@@ -147,6 +161,17 @@ impl Converter {
             Fast::Uuid => uuid_datum(text),
             Fast::Text | Fast::Json | Fast::Other => None,
         }
+    }
+
+    /// NULL, if the domain lets it pass.
+    fn null_of_domain(&mut self) -> Option<pg_sys::Datum> {
+        let modifier = self.attribute.type_modifier;
+        // SAFETY: a domain's input function is not strict and checks its constraints for NULL too.
+        unsafe {
+            let nothing = std::ptr::null_mut();
+            pg_sys::InputFunctionCall(&mut self.input, nothing, self.io_parameter, modifier);
+        }
+        None
     }
 
     fn through_input(&mut self, text: &str) -> pg_sys::Datum {

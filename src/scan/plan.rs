@@ -79,7 +79,6 @@ pub fn pushes(column: &Column, op: &Op) -> bool {
     match (column.push, op) {
         (Push::Local, _) => false,
         (Push::Range(_), Op::NotEqual) => false,
-        (Push::Range(range), Op::Less | Op::LessOrEqual) => range.until.is_some(),
         (Push::Range(_), _) => true,
         (Push::Stream, Op::NotEqual) => true,
         (_, op) => *op == Op::Equal,
@@ -110,10 +109,15 @@ impl Planner {
         self.table.columns.iter().find_map(|column| {
             let Push::Get(path) = column.push else { return None };
             let values = self.values(column)?;
-            let texts: Option<Vec<String>> = values.iter().map(positive).collect();
-            // An id below 1 names nothing; the service answers it with 400.
-            let texts = texts.filter(|texts| texts.len() <= MOST_GETS)?;
-            Some(Plan::Gets(texts.iter().map(|text| path.replace("{}", text)).collect()))
+            // Nothing has an id below 1; the service would answer with 400.
+            let ids: Vec<String> = values.iter().filter_map(positive).collect();
+            match ids.len() {
+                0 => Some(Plan::Nothing),
+                1..=MOST_GETS => {
+                    Some(Plan::Gets(ids.iter().map(|id| path.replace("{}", id)).collect()))
+                }
+                _ => None,
+            }
         })
     }
 

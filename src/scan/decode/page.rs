@@ -65,6 +65,12 @@ impl Page {
         self.keys = Vec::new();
     }
 
+    /// Whether the last element had been seen before.
+    pub fn ends_known(&self) -> bool {
+        self.elements() > 0
+            && self.rows.last().is_none_or(|row| *row as usize + 1 < self.elements())
+    }
+
     /// Rows to deliver.
     pub fn rows(&self) -> usize {
         self.rows.len()

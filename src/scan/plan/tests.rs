@@ -45,7 +45,7 @@ fn builds_are_read_in_two_streams_by_queue_time() {
     assert_eq!(
         parameters(&planned("builds", &[])),
         [
-            "statusFilter=inProgress,notStarted,cancelling,postponed&queryOrder=queueTimeAscending",
+            "statusFilter=postponed,notStarted,inProgress,cancelling&queryOrder=queueTimeAscending",
             "statusFilter=completed&queryOrder=queueTimeAscending",
         ]
     );
@@ -65,7 +65,7 @@ fn a_status_that_is_not_wanted_leaves_the_others() {
     let plan = planned("builds", &[("status", Op::NotEqual, &[text("completed")])]);
     assert_eq!(
         parameters(&plan),
-        ["statusFilter=inProgress,notStarted,cancelling,postponed&queryOrder=queueTimeAscending"]
+        ["statusFilter=postponed,notStarted,inProgress,cancelling&queryOrder=queueTimeAscending"]
     );
     assert_eq!(
         parameters(&planned("builds", &[("status", Op::NotEqual, &[])])),

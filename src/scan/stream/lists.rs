@@ -1,6 +1,6 @@
 //! Reading the lists of one project, or of the organization, each to its end.
 
-use super::{Outlet, Project, Scan, Stop, stuck_error};
+use super::{Outlet, Project, Scan, Stop, facts, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::catalog::endpoint::{Paging, Parent};
@@ -71,7 +71,10 @@ impl Scan {
             let envelope = Envelope::Member(endpoint.elements);
             let read = |body| decoder.decode(body, envelope, &subject);
             let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
-            let facts = self.deliver_with(data.value, data.continuation, seen, outlet).await?;
+            let mut page = data.value;
+            page.keep_unseen(seen);
+            let facts = facts(&page, data.continuation);
+            self.send(page, outlet).await?;
             match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
                 Step::Done => return Ok(pages),
                 Step::Next if only_first => return Ok(Pages::More),

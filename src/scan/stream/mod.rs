@@ -143,7 +143,7 @@ impl Scan {
             let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
             self.announce(&request, outlet).await?;
             match self.client.fetch(&request, &subject, &self.usage, read).await {
-                Ok(data) => self.deliver(data.value, &mut seen, outlet).await.map(drop)?,
+                Ok(data) => self.deliver(data.value, &mut seen, outlet).await?,
                 Err(Error::Refused { answer, .. }) if answer.status == 404 => {}
                 Err(error) => return Err(error.into()),
             }
@@ -219,39 +219,28 @@ impl Scan {
         Ok(())
     }
 
-    async fn deliver_with(
-        &self,
-        page: Page,
-        continuation: Option<String>,
-        seen: &mut Seen,
-        outlet: &Outlet,
-    ) -> Result<Facts, Stop> {
-        let mut facts = facts(&page, continuation);
-        facts.fresh = self.deliver(page, seen, outlet).await?;
-        Ok(facts)
+    /// Delivers what is new in a page.
+    async fn deliver(&self, mut page: Page, seen: &mut Seen, outlet: &Outlet) -> Result<(), Stop> {
+        page.keep_unseen(seen);
+        self.send(page, outlet).await
     }
 
-    /// Delivers what is new in a page; says how much that is.
-    async fn deliver(
-        &self,
-        mut page: Page,
-        seen: &mut Seen,
-        outlet: &Outlet,
-    ) -> Result<usize, Stop> {
-        page.keep_unseen(seen);
-        let fresh = page.rows();
-        self.delivered.fetch_add(fresh as u64, Ordering::Relaxed);
-        if fresh > 0 && !outlet.send(Ok(Event::Page(page))).await {
+    async fn send(&self, page: Page, outlet: &Outlet) -> Result<(), Stop> {
+        let rows = page.rows();
+        self.delivered.fetch_add(rows as u64, Ordering::Relaxed);
+        if rows > 0 && !outlet.send(Ok(Event::Page(page))).await {
             return Err(Stop::Unwanted);
         }
-        Ok(fresh)
+        Ok(())
     }
 }
 
+/// What the pagers need to know of a page whose known elements have been left out.
 fn facts(page: &Page, continuation: Option<String>) -> Facts {
     Facts {
         rows: page.elements(),
         fresh: page.rows(),
+        ends_known: page.ends_known(),
         continuation,
         body_token: page.body_token.clone(),
         is_last: page.is_last,
