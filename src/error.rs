@@ -200,7 +200,7 @@ pub enum Error {
         answer: Answer,
     },
     /// 5xx or an unusable answer to the last attempt.
-    #[error("could not read {subject}: {attempts} attempts failed (HTTP status {})", answer.status)]
+    #[error("could not read {subject}: gave up at attempt {attempts} (HTTP status {})", answer.status)]
     ServerError {
         /// What was asked for.
         subject: Subject,
@@ -210,7 +210,7 @@ pub enum Error {
         answer: Answer,
     },
     /// No usable connection: DNS, TLS, refused, reset, timed out.
-    #[error("could not read {subject}: {attempts} attempts failed: {reason}")]
+    #[error("could not read {subject}: gave up at attempt {attempts}: {reason}")]
     Unreachable {
         /// What was asked for.
         subject: Subject,

@@ -21,13 +21,22 @@ pub enum Verdict {
 /// Longest part of a message that is worth repeating to a user.
 const LONGEST_MESSAGE: usize = 500;
 
+/// Takes secrets out of a text of the service.
+pub type Redact<'a> = &'a dyn Fn(String) -> String;
+
 /// Judges an answer by status, content type and, when it is no data, its body.
-pub fn judge(status: u16, headers: &HeaderMap, body: &[u8], subject: &Subject) -> Verdict {
+pub fn judge(
+    status: u16,
+    headers: &HeaderMap,
+    body: &[u8],
+    subject: &Subject,
+    redact: Redact<'_>,
+) -> Verdict {
     let json = is_json(headers);
     if status == 200 && json {
         return Verdict::Data;
     }
-    let answer = describe(status, headers, body);
+    let answer = describe(status, headers, body, redact);
     let subject = subject.clone();
     if super::retry::passes(status) {
         return Verdict::Passing(answer);
@@ -80,7 +89,7 @@ struct Inner {
     message: Option<String>,
 }
 
-fn describe(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
+fn describe(status: u16, headers: &HeaderMap, body: &[u8], redact: Redact<'_>) -> Answer {
     let text = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
     // Not JSON is no fault here: the body only adds to an error that is reported anyway.
     let parsed: Body = serde_json::from_slice(body).unwrap_or_default();
@@ -88,12 +97,12 @@ fn describe(status: u16, headers: &HeaderMap, body: &[u8]) -> Answer {
         .message
         .or(parsed.value.and_then(|inner| inner.message))
         .or_else(|| title(body))
-        .map(|message| message.chars().take(LONGEST_MESSAGE).collect());
+        .map(|message| redact(message).chars().take(LONGEST_MESSAGE).collect());
     Answer {
         status,
         message,
-        type_key: parsed.type_key,
-        activity_id: text("ActivityId").or_else(|| text("X-VSS-E2EID")),
+        type_key: parsed.type_key.map(redact),
+        activity_id: text("ActivityId").or_else(|| text("X-VSS-E2EID")).map(redact),
     }
 }
 
@@ -114,40 +123,44 @@ mod tests {
         pairs.iter().map(|(k, v)| (k.parse().expect("name"), v.parse().expect("value"))).collect()
     }
 
+    fn same(text: String) -> String {
+        text
+    }
+
     #[test]
     fn only_200_with_json_is_data() {
         let json = headers(&[("content-type", "application/json; charset=utf-8; api-version=7.1")]);
         let html = headers(&[("content-type", "text/html")]);
         let subject = Subject::default();
-        assert!(matches!(judge(200, &json, b"{}", &subject), Verdict::Data));
+        assert!(matches!(judge(200, &json, b"{}", &subject, &same), Verdict::Data));
         for (status, headers) in [(200, &html), (203, &html), (302, &html), (401, &json)] {
-            let verdict = judge(status, headers, b"", &subject);
+            let verdict = judge(status, headers, b"", &subject, &same);
             assert!(
                 matches!(verdict, Verdict::Final(Error::Unauthorized { .. })),
                 "{status}: {verdict:?}"
             );
         }
         assert!(matches!(
-            judge(403, &json, b"{}", &subject),
+            judge(403, &json, b"{}", &subject, &same),
             Verdict::Final(Error::Forbidden { .. })
         ));
         assert!(matches!(
-            judge(404, &json, b"{}", &subject),
+            judge(404, &json, b"{}", &subject, &same),
             Verdict::Final(Error::Refused { .. })
         ));
-        assert!(matches!(judge(503, &html, b"", &subject), Verdict::Passing(_)));
+        assert!(matches!(judge(503, &html, b"", &subject, &same), Verdict::Passing(_)));
     }
 
     #[test]
     fn message_and_type_key_come_from_the_body() {
         let json = headers(&[("content-type", "application/json"), ("activityid", "42")]);
         let body = br#"{"$id":"1","message":"no such thing","typeKey":"NotFoundException"}"#;
-        let answer = describe(404, &json, body);
+        let answer = describe(404, &json, body, &same);
         assert_eq!(
             answer.to_string(),
             "HTTP status 404, NotFoundException: no such thing (ActivityId 42)"
         );
-        let page = describe(502, &HeaderMap::new(), b"<html><title> Bad Gateway </title>");
+        let page = describe(502, &HeaderMap::new(), b"<html><title> Bad Gateway </title>", &same);
         assert_eq!(page.message.as_deref(), Some("Bad Gateway"));
     }
 

@@ -187,7 +187,8 @@ impl Client {
             body.extend_from_slice(&chunk);
         }
         usage.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        match answer::judge(status, &headers, &body, subject) {
+        let redact = |text| self.settings.credential.redact(text);
+        match answer::judge(status, &headers, &body, subject, &redact) {
             Verdict::Data => {
                 let token = headers.get("x-ms-continuationtoken").and_then(|v| v.to_str().ok());
                 Ok((body, token.filter(|token| !token.is_empty()).map(str::to_owned)))

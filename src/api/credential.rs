@@ -36,6 +36,19 @@ pub enum Credential {
 }
 
 impl Credential {
+    /// The text without the secret, should the service have sent it back.
+    pub fn redact(&self, text: String) -> String {
+        match self {
+            Credential::Pat(secret) => {
+                let bare = secret.0.trim();
+                [STANDARD.encode(format!(":{bare}")), STANDARD.encode(bare), bare.to_owned()]
+                    .iter()
+                    .filter(|shown| !shown.is_empty())
+                    .fold(text, |text, shown| text.replace(shown.as_str(), "***"))
+            }
+        }
+    }
+
     /// The Authorization header, marked sensitive so that no log shows it.
     pub fn header(&self) -> Option<HeaderValue> {
         match self {
@@ -59,6 +72,8 @@ mod tests {
         let header = credential.header().expect("a header");
         assert!(!format!("{credential:?} {header:?}").contains("hunter2"));
         assert!(!format!("{header:?}").contains("Omh1bnRlcjI"));
+        let echo = "got hunter2, Basic Omh1bnRlcjI= and aHVudGVyMg==".to_owned();
+        assert_eq!(credential.redact(echo), "got ***, Basic *** and ***");
         assert_eq!(header.to_str().ok(), Some("Basic Omh1bnRlcjI="));
     }
 }

@@ -9,6 +9,8 @@ pub struct Facts {
     pub rows: usize,
     /// Elements that no earlier page of the same list had.
     pub fresh: usize,
+    /// Whether an earlier page had the first element.
+    pub starts_known: bool,
     /// Whether an earlier page had the last element.
     pub ends_known: bool,
     /// The `x-ms-continuationtoken` header.
@@ -96,8 +98,12 @@ pub struct Overlap {
     skip: usize,
     /// How far the last step back went.
     back: usize,
-    /// One over the odds that a short page with nothing new is not the end; the end at zero.
-    doubt: usize,
+    /// Where the known elements ended when the last new ones were found.
+    frontier: usize,
+    /// The next page begins right behind the last element: empty means the end.
+    confirming: bool,
+    /// Chance that the short pages seen last were cut and the list goes on.
+    doubt: f64,
     disturbances: u32,
 }
 
@@ -120,7 +126,9 @@ impl Style {
             skip_parameter,
             skip: 0,
             back: 0,
-            doubt: MOST_DOUBT,
+            frontier: 0,
+            confirming: false,
+            doubt: 1.0,
             disturbances: 0,
         })
     }
@@ -143,9 +151,8 @@ const LARGEST_PAGE: u32 = 5_000;
 /// The service sends at most so many elements of a list paged by position.
 const LARGEST_OVERLAPPING_PAGE: u32 = 1_000;
 
-/// A short page of N asked-for elements can by chance hold just the overlap once in N times; pages
-/// are asked for until that chance is below one in a hundred.
-const MOST_DOUBT: usize = 100;
+/// A list that keeps growing at the top is read when the chance that it goes on is smaller.
+const LEAST_DOUBT: f64 = 0.01;
 
 /// Times that a list may move under the reader before giving up.
 const MOST_DISTURBANCES: u32 = 100;
@@ -251,29 +258,46 @@ impl Overlap {
         size: &mut Option<PageSize>,
     ) -> Result<Step, Stuck> {
         let asked = size.as_ref().map_or(page.rows, |size| size.first as usize);
-        let known = page.rows - page.fresh;
-        if self.skip == 0 && page.rows == 0 {
+        if page.rows == 0 && (self.skip == 0 || self.confirming) {
             return Ok(Step::Done);
         }
-        if self.skip > 0 && known == 0 {
-            // Nothing seen before: elements above went away, and some below may have moved past us.
-            self.back = (self.back * 2).max(asked).max(1);
+        if self.skip > 0 && !page.starts_known {
+            // Elements above went away, and some that were not read yet moved up past us. Or what
+            // looked like the end was a page that the service cut.
+            self.frontier = self.frontier.max(self.skip + page.rows);
+            self.back = if self.confirming { 1 } else { (self.back * 2).max(asked) };
             self.skip = self.skip.saturating_sub(self.back);
+            self.confirming = false;
             return self.disturbed(request, size);
         }
         self.back = 0;
-        self.skip += page.rows - 1;
         if !page.ends_known {
-            self.doubt = MOST_DOUBT;
-            return Ok(self.go(request));
+            self.frontier = self.skip + page.rows;
         }
         if page.rows >= asked {
-            // A whole page of elements that came in at the top and pushed the known ones down.
-            return self.disturbed(request, size);
+            self.confirming = false;
+            self.skip += page.rows - 1;
+            if page.ends_known {
+                // All of it came in at the top and pushed the known ones down.
+                return self.disturbed(request, size);
+            }
+            return Ok(self.go(request));
         }
-        // A short page with nothing new is the end, unless the service cuts pages at random.
-        self.doubt /= asked.max(2);
-        if self.doubt == 0 { Ok(Step::Done) } else { Ok(self.go(request)) }
+        // A short page may be the end: the next one, right behind it, has to be empty. While
+        // elements keep coming in at the top it never is; then the odds decide.
+        let end = self.skip + page.rows;
+        if !page.ends_known {
+            self.doubt = 1.0;
+        } else if self.confirming && end >= self.frontier {
+            self.doubt *= page.rows as f64 / asked as f64;
+            if self.doubt < LEAST_DOUBT {
+                return Ok(Step::Done);
+            }
+            grow(size);
+        }
+        self.confirming = true;
+        self.skip += page.rows;
+        Ok(self.go(request))
     }
 
     /// Goes on with larger pages, so that a list that moves is overtaken.
@@ -286,9 +310,7 @@ impl Overlap {
         if self.disturbances > MOST_DISTURBANCES {
             return Err(Stuck::Unstable);
         }
-        if let Some(size) = size {
-            size.first = size.first.max((size.first * 2).min(LARGEST_OVERLAPPING_PAGE));
-        }
+        grow(size);
         Ok(self.go(request))
     }
 
@@ -299,6 +321,13 @@ impl Overlap {
             request.set(self.skip_parameter, self.skip.to_string());
         }
         Step::Next
+    }
+}
+
+/// Asks for larger pages, up to what the service sends.
+fn grow(size: &mut Option<PageSize>) {
+    if let Some(size) = size {
+        size.first = size.first.max((size.first * 2).min(LARGEST_OVERLAPPING_PAGE));
     }
 }
 

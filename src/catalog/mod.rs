@@ -1,7 +1,7 @@
 //! The vocabulary that tables are declared in; pure data, read by every other part.
 //!
 //! [`mod@table`]: a table and its key. [`mod@column`]: a column, its JSON path and what it can push.
-//! [`reference`]: all of it as Markdown. [`endpoint`]: where the elements come from and how they are paged. [`names`]: matching what users type.
+//! [`mod@reference`]: all of it as Markdown. [`endpoint`]: where the elements come from and how they are paged. [`names`]: matching what users type.
 
 pub mod column;
 pub mod endpoint;

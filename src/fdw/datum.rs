@@ -26,6 +26,8 @@ pub struct Converter {
     input: pg_sys::FmgrInfo,
     io_parameter: pg_sys::Oid,
     utf8: bool,
+    /// The value is a time, for the catalogue or for PostgreSQL.
+    is_time: bool,
     /// A domain may refuse NULL.
     is_domain: bool,
 }
@@ -76,6 +78,9 @@ impl Converter {
             pg_sys::JSONBOID | pg_sys::JSONOID => Fast::Json,
             _ => Fast::Other,
         };
+        let times = [pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPOID, pg_sys::DATEOID];
+        let is_time = times.contains(&attribute.type_oid)
+            || attribute.column.is_some_and(|column| column.ty == Type::Timestamptz);
         let attribute = attribute.clone();
         Self {
             attribute,
@@ -84,6 +89,7 @@ impl Converter {
             input,
             io_parameter,
             utf8,
+            is_time,
             is_domain,
         }
     }
@@ -110,9 +116,7 @@ impl Converter {
             Some(column) if column.identity => value::identity(json),
             _ => value::text(json),
         };
-        if column.is_some_and(|column| column.ty == Type::Timestamptz)
-            && value::time(&text) == Some(Time::Never)
-        {
+        if self.is_time && value::time(&text) == Some(Time::Never) {
             return Ok(if self.is_domain { self.null_of_domain() } else { None });
         }
         Ok(Some(match self.fast(&text) {

@@ -51,9 +51,7 @@ const SERVER: &[OptionSpec] = &[
     option("ca_certificate", "a certificate in PEM form, or the path of such a file", |v| {
         if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
     }),
-    option("proxy", "the URL of a proxy, http://host:port", |v| {
-        reqwest::Proxy::all(v).map(drop).map_err(|_| "it is not a URL".into())
-    }),
+    option("proxy", "the URL of a proxy, http://host:port", proxy),
 ];
 
 const USER_MAPPING: &[OptionSpec] = &[option("pat", "a personal access token", secret)];
@@ -65,11 +63,18 @@ const TABLE: &[OptionSpec] = &[
     }),
 ];
 
-const COLUMN: &[OptionSpec] = &[option("field", "a JSON path or a work item field", |_| Ok(()))];
+const COLUMN: &[OptionSpec] = &[option("field", "a JSON path or a work item field", |v| {
+    super::relation::check_field(v).map_err(str::to_owned)
+})];
 
 fn secret(value: &str) -> Result<(), String> {
     let sound = !value.trim().is_empty() && value.bytes().all(|b| (0x20..0x7f).contains(&b));
     if sound { Ok(()) } else { Err("it is empty or holds characters that no token has".into()) }
+}
+
+fn proxy(value: &str) -> Result<(), String> {
+    let collection = Collection::of_url(value)?;
+    reqwest::Proxy::all(collection.as_str()).map(drop).map_err(|_| "it is not a URL".into())
 }
 
 fn number(value: &str, least: u32, most: u32) -> Result<(), String> {

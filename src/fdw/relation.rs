@@ -141,6 +141,15 @@ fn pointer_of_field(table: &Table, field: &str) -> Result<String, &'static str> 
     pointer_of_path(field)
 }
 
+/// Whether a `field` option can be a path at all; what it means depends on the table.
+pub fn check_field(field: &str) -> Result<(), &'static str> {
+    match field.trim() {
+        "" => Err("it is empty"),
+        pointer if pointer.starts_with('/') => Ok(()),
+        path => pointer_of_path(path.strip_prefix("$.").unwrap_or(path)).map(drop),
+    }
+}
+
 fn pointer_of_path(path: &str) -> Result<String, &'static str> {
     let mut pointer = String::new();
     for part in path.split('.') {

@@ -89,8 +89,15 @@ fn read_served(
         let rows: Vec<u32> =
             list.iter().copied().skip(skip).take(asked.min(served(request))).collect();
         let fresh: Vec<u32> = rows.iter().copied().filter(|id| !seen.contains(id)).collect();
+        let starts_known = rows.first().is_some_and(|id| seen.contains(id));
         let ends_known = rows.last().is_some_and(|id| seen.contains(id));
-        let facts = Facts { rows: rows.len(), fresh: fresh.len(), ends_known, ..Facts::default() };
+        let facts = Facts {
+            rows: rows.len(),
+            fresh: fresh.len(),
+            starts_known,
+            ends_known,
+            ..Facts::default()
+        };
         seen.extend(fresh);
         if pager.after(&facts).expect("the list can be read") == Step::Done {
             return seen;
@@ -117,6 +124,18 @@ fn pages_shorter_than_asked_do_not_end_the_list() {
     }
     let varying = |request: usize| [3, 10, 2, 5, 1, 8, 1, 1][request % 8];
     assert_eq!(read_served(list.clone(), 10, |_, _| {}, varying), list);
+}
+
+#[test]
+fn a_page_cut_to_what_is_known_is_not_the_end() {
+    let list: Vec<u32> = (0..60).rev().collect();
+    for cut in 0..8 {
+        for to in 1..10 {
+            let served = |request| if request == cut { to } else { usize::MAX };
+            let read = read_served(list.clone(), 10, |_, _| {}, served);
+            assert_eq!(read.len(), list.len(), "request {cut} cut to {to}");
+        }
+    }
 }
 
 #[test]

@@ -65,6 +65,11 @@ impl Page {
         self.keys = Vec::new();
     }
 
+    /// Whether the first element had been seen before.
+    pub fn starts_known(&self) -> bool {
+        self.elements() > 0 && self.rows.first() != Some(&0)
+    }
+
     /// Whether the last element had been seen before.
     pub fn ends_known(&self) -> bool {
         self.elements() > 0

@@ -59,6 +59,15 @@ fn array_elements_can_be_wanted_by_index() {
 }
 
 #[test]
+fn names_that_cannot_be_stored_do_not_disturb() {
+    let page = read(
+        &[("b", "/a/b")],
+        r#"{"\ud800":1,"value":[{"\ud800":1,"a":{"\u0062":2,"\u0000":3}}]}"#,
+    );
+    assert_eq!(page.expect("a page").value(0, 0), "2");
+}
+
+#[test]
 fn null_parents_are_null() {
     let page = read(&[("b", "/a/b")], r#"{"value":[{"a":null},{}]}"#).expect("a page");
     assert_eq!((page.value(0, 0), page.value(1, 0)), ("", ""));

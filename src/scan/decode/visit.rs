@@ -120,8 +120,8 @@ impl<'de> Visitor<'de> for Answer<'_, '_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut found = false;
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            match &*key {
+        while let Some(key) = map.next_key::<&RawValue>()? {
+            match &*value::text(key.get()) {
                 key if key == self.member => {
                     found = true;
                     let (context, page) = (self.context, &mut *self.page);
@@ -341,18 +341,8 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_identifier(self)
-    }
-}
-
-impl Visitor<'_> for Key<'_> {
-    type Value = Option<usize>;
-
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.child(name))
-    }
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a member's name")
+        // Not decoded by serde: a name with a lone surrogate is somebody else's, not our error.
+        let name = <&RawValue as de::Deserialize>::deserialize(deserializer)?.get();
+        Ok(self.0.child(&value::text(name)))
     }
 }

@@ -240,6 +240,7 @@ fn facts(page: &Page, continuation: Option<String>) -> Facts {
     Facts {
         rows: page.elements(),
         fresh: page.rows(),
+        starts_known: page.starts_known(),
         ends_known: page.ends_known(),
         continuation,
         body_token: page.body_token.clone(),
