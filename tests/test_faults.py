@@ -48,10 +48,10 @@ LASTING = [
     ({"kind": "wrong_content_type"}, NOT_SIGNED_IN, [SIGN_IN]),
     ({"kind": "forbidden_403"}, FORBIDDEN, ["403", "TF400813", "UnauthorizedRequestException"]),
     ({"kind": "not_found_404_html"}, REFUSED, ["404", "404 - Page not found"]),
-    ({"kind": "reset_before_headers"}, UNREACHABLE, ["attempts failed"]),
-    ({"kind": "reset_mid_body"}, UNREACHABLE, ["attempts failed"]),
-    ({"kind": "truncated_body"}, UNREACHABLE, ["attempts failed"]),
-    ({"kind": "truncated_json"}, UNREACHABLE, ["attempts failed"]),
+    ({"kind": "reset_before_headers"}, UNREACHABLE, ["gave up at attempt"]),
+    ({"kind": "reset_mid_body"}, UNREACHABLE, ["gave up at attempt"]),
+    ({"kind": "truncated_body"}, UNREACHABLE, ["gave up at attempt"]),
+    ({"kind": "truncated_json"}, UNREACHABLE, ["gave up at attempt"]),
     ({"kind": "stalled_headers"}, UNREACHABLE, ["timed out"]),
     ({"kind": "stalled_body"}, UNREACHABLE, ["timed out"]),
     ({"kind": "value_missing"}, SHAPE, []),
@@ -251,7 +251,7 @@ def test_a_port_where_nobody_listens_is_a_readable_error(db):
     db.server_options(base_url=f"http://127.0.0.1:{free_port()}/demo", max_retries=1)
     error = fails(db, "builds")
     assert error.sqlstate == UNREACHABLE
-    assert "2 attempts failed: could not connect" in text(error)
+    assert "gave up at attempt 2: could not connect" in text(error)
     db.server_options(base_url=db.org.url)
     assert_complete(db, "builds")
 

@@ -6,7 +6,7 @@ import random
 import psycopg
 import pytest
 
-from harness.database import TABLES
+from harness.database import TABLES, Database
 from truth import keys_held, keys_read
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "60"))
@@ -42,8 +42,6 @@ def random_fault(chance):
 @pytest.fixture(scope="module")
 def surroundings(simulator, cluster):
     """One organization and database for all rounds: what a fault left behind would show."""
-    from harness.database import Database
-
     specification = {"builds_per_project": 30, "pull_requests_per_project": 25, "work_items": 40}
     caps = {"projects": 2}
     org = simulator.organization("random-faults", projects=4, caps=caps, **specification)

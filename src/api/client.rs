@@ -186,6 +186,8 @@ impl Client {
             }
             body.extend_from_slice(&chunk);
         }
+        // Lets the connection go back to the pool before the page is decoded on the same thread.
+        tokio::task::yield_now().await;
         usage.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
         let redact = |text| self.settings.credential.redact(text);
         match answer::judge(status, &headers, &body, subject, &redact) {

@@ -96,14 +96,15 @@ pub struct Time {
 pub struct Overlap {
     skip_parameter: &'static str,
     skip: usize,
+    /// Elements that the next page repeats; more after some went away.
+    overlap: usize,
     /// How far the last step back went.
     back: usize,
-    /// Where the known elements ended when the last new ones were found.
+    /// Where the known elements ended when this was last seen.
     frontier: usize,
-    /// The next page begins right behind the last element: empty means the end.
-    confirming: bool,
     /// Chance that the short pages seen last were cut and the list goes on.
     doubt: f64,
+    /// Disturbed pages in a row without anything new at their end.
     disturbances: u32,
 }
 
@@ -125,9 +126,9 @@ impl Style {
         Style::Overlap(Overlap {
             skip_parameter,
             skip: 0,
+            overlap: 1,
             back: 0,
             frontier: 0,
-            confirming: false,
             doubt: 1.0,
             disturbances: 0,
         })
@@ -151,10 +152,15 @@ const LARGEST_PAGE: u32 = 5_000;
 /// The service sends at most so many elements of a list paged by position.
 const LARGEST_OVERLAPPING_PAGE: u32 = 1_000;
 
-/// A list that keeps growing at the top is read when the chance that it goes on is smaller.
-const LEAST_DOUBT: f64 = 0.01;
+/// A list is read when the chance that it goes on is smaller. With pages of the usual size that
+/// takes two in a row that hold nothing but the overlap: one might have been cut down to it.
+const LEAST_DOUBT: f64 = 0.0001;
 
-/// Times that a list may move under the reader before giving up.
+/// Chance that a page shorter than asked for is not the last. A guess: the documentation tells of
+/// no such pages, but users do.
+const DOUBT_OF_SHORT_PAGE: f64 = 0.5;
+
+/// Times in a row that a list may move under the reader before giving up.
 const MOST_DISTURBANCES: u32 = 100;
 
 impl Pager {
@@ -257,47 +263,42 @@ impl Overlap {
         page: &Facts,
         size: &mut Option<PageSize>,
     ) -> Result<Step, Stuck> {
-        let asked = size.as_ref().map_or(page.rows, |size| size.first as usize);
-        if page.rows == 0 && (self.skip == 0 || self.confirming) {
+        let asked = size.as_ref().map_or(page.rows, |size| size.first as usize).max(1);
+        if self.skip == 0 && page.rows == 0 {
             return Ok(Step::Done);
         }
         if self.skip > 0 && !page.starts_known {
-            // Elements above went away, and some that were not read yet moved up past us. Or what
-            // looked like the end was a page that the service cut.
-            self.frontier = self.frontier.max(self.skip + page.rows);
-            self.back = if self.confirming { 1 } else { (self.back * 2).max(asked) };
+            // Elements above went away, and some that were not read yet moved up past us.
+            self.overlap = (self.overlap * 2).min((asked / 2).max(1));
+            self.back = (self.back * 2).max(self.overlap);
             self.skip = self.skip.saturating_sub(self.back);
-            self.confirming = false;
             return self.disturbed(request, size);
         }
         self.back = 0;
+        let end = self.skip + page.rows;
+        let short = page.rows < asked;
         if !page.ends_known {
-            self.frontier = self.skip + page.rows;
-        }
-        if page.rows >= asked {
-            self.confirming = false;
-            self.skip += page.rows - 1;
-            if page.ends_known {
-                // All of it came in at the top and pushed the known ones down.
-                return self.disturbed(request, size);
-            }
+            self.frontier = end;
+            self.disturbances = 0;
+            self.doubt = if short { DOUBT_OF_SHORT_PAGE } else { 1.0 };
+            self.skip += page.rows.saturating_sub(self.overlap).max(page.rows.min(2) - 1);
             return Ok(self.go(request));
         }
-        // A short page may be the end: the next one, right behind it, has to be empty. While
-        // elements keep coming in at the top it never is; then the odds decide.
-        let end = self.skip + page.rows;
-        if !page.ends_known {
-            self.doubt = 1.0;
-        } else if self.confirming && end >= self.frontier {
-            self.doubt *= page.rows as f64 / asked as f64;
-            if self.doubt < LEAST_DOUBT {
-                return Ok(Step::Done);
-            }
-            grow(size);
+        self.skip += page.rows.saturating_sub(self.overlap);
+        if !short {
+            // All of it came in at the top and pushed the known ones down.
+            return self.disturbed(request, size);
         }
-        self.confirming = true;
-        self.skip += page.rows;
-        Ok(self.go(request))
+        // A short page that ends with something known is the end, unless the service cut it. A
+        // larger page is less likely to be cut there again.
+        if end >= self.frontier {
+            self.doubt *= page.rows as f64 / asked as f64;
+        }
+        self.frontier = end;
+        if self.doubt < LEAST_DOUBT {
+            return Ok(Step::Done);
+        }
+        self.disturbed(request, size)
     }
 
     /// Goes on with larger pages, so that a list that moves is overtaken.
@@ -310,7 +311,9 @@ impl Overlap {
         if self.disturbances > MOST_DISTURBANCES {
             return Err(Stuck::Unstable);
         }
-        grow(size);
+        if let Some(size) = size {
+            size.first = size.first.max((size.first * 2).min(LARGEST_OVERLAPPING_PAGE));
+        }
         Ok(self.go(request))
     }
 
@@ -321,13 +324,6 @@ impl Overlap {
             request.set(self.skip_parameter, self.skip.to_string());
         }
         Step::Next
-    }
-}
-
-/// Asks for larger pages, up to what the service sends.
-fn grow(size: &mut Option<PageSize>) {
-    if let Some(size) = size {
-        size.first = size.first.max((size.first * 2).min(LARGEST_OVERLAPPING_PAGE));
     }
 }
 

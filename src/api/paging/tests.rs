@@ -122,8 +122,14 @@ fn pages_shorter_than_asked_do_not_end_the_list() {
     for cap in 2..10 {
         assert_eq!(read_served(list.clone(), 10, |_, _| {}, |_| cap), list, "capped at {cap}");
     }
-    let varying = |request: usize| [3, 10, 2, 5, 1, 8, 1, 1][request % 8];
-    assert_eq!(read_served(list.clone(), 10, |_, _| {}, varying), list);
+    for seed in 0..200 {
+        let random = std::cell::RefCell::new(fastrand::Rng::with_seed(seed));
+        let served = |_| {
+            let mut random = random.borrow_mut();
+            if random.u8(..100) < 60 { random.usize(1..10) } else { usize::MAX }
+        };
+        assert_eq!(read_served(list.clone(), 10, |_, _| {}, served), list, "seed {seed}");
+    }
 }
 
 #[test]
