@@ -98,8 +98,8 @@ PLACES = {
         "ALTER USER MAPPING FOR postgres SERVER ado OPTIONS (ADD {})",
         {"pat"},
     ),
-    "table": ("CREATE FOREIGN TABLE t (id int) SERVER ado OPTIONS ({})", {"table", "project"}),
-    "altered table": ("ALTER FOREIGN TABLE ado.builds OPTIONS (ADD {})", {"table", "project"}),
+    "table": ("CREATE FOREIGN TABLE t (id int) SERVER ado OPTIONS ({})", {"table", "project", "rows_estimate"}),
+    "altered table": ("ALTER FOREIGN TABLE ado.builds OPTIONS (ADD {})", {"table", "project", "rows_estimate"}),
     "column": ("CREATE FOREIGN TABLE t (id int OPTIONS ({})) SERVER ado", {"field"}),
     "altered column": ("ALTER FOREIGN TABLE ado.builds ALTER id OPTIONS (ADD {})", {"field"}),
 }
@@ -192,6 +192,8 @@ def test_bad_values_of_mappings_tables_and_columns_are_refused(db, subtests):
         ("user mapping", "pat", ""),
         ("user mapping", "pat", "a\nb"),
         ("table", "project", " "),
+        ("table", "rows_estimate", "0"),
+        ("table", "rows_estimate", "many"),
         ("column", "field", ""),
         ("column", "field", "a[x]"),
     ]:

@@ -41,10 +41,12 @@ impl Credential {
         match self {
             Credential::Pat(secret) => {
                 let bare = secret.0.trim();
-                [STANDARD.encode(format!(":{bare}")), STANDARD.encode(bare), bare.to_owned()]
-                    .iter()
+                let encoded = [STANDARD.encode(format!(":{bare}")), STANDARD.encode(bare)];
+                let unpadded = encoded.iter().map(|code| code.trim_end_matches('='));
+                let shown = encoded.iter().map(String::as_str).chain(unpadded).chain([bare]);
+                shown
                     .filter(|shown| !shown.is_empty())
-                    .fold(text, |text, shown| text.replace(shown.as_str(), "***"))
+                    .fold(text, |text, shown| text.replace(shown, "***"))
             }
         }
     }
@@ -72,8 +74,8 @@ mod tests {
         let header = credential.header().expect("a header");
         assert!(!format!("{credential:?} {header:?}").contains("hunter2"));
         assert!(!format!("{header:?}").contains("Omh1bnRlcjI"));
-        let echo = "got hunter2, Basic Omh1bnRlcjI= and aHVudGVyMg==".to_owned();
-        assert_eq!(credential.redact(echo), "got ***, Basic *** and ***");
+        let echo = "got hunter2, Basic Omh1bnRlcjI=, Omh1bnRlcjI and aHVudGVyMg==".to_owned();
+        assert_eq!(credential.redact(echo), "got ***, Basic ***, *** and ***");
         assert_eq!(header.to_str().ok(), Some("Basic Omh1bnRlcjI="));
     }
 }

@@ -28,6 +28,18 @@ pub struct Endpoint {
     pub by_id: &'static [(&'static str, &'static str)],
     /// Ids in one request by ids.
     pub batch: usize,
+    /// What the list leaves out unless asked.
+    pub on_demand: Option<OnDemand>,
+}
+
+/// Values that a list holds only if a parameter asks for them.
+#[derive(Debug)]
+pub struct OnDemand {
+    /// They stand below this JSON pointer, among others that have columns in the catalogue: a
+    /// wanted value here that has none may be one of them.
+    pub below: &'static str,
+    /// Parameter that asks for them, with its value.
+    pub parameter: (&'static str, &'static str),
 }
 
 /// Whether a list needs a project in its path.

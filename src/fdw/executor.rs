@@ -212,15 +212,19 @@ impl ScanState {
             }
         }
         let table = self.relation.table;
-        let wanted = self.data.attributes.iter().filter_map(|n| self.relation.attribute(*n));
+        let wanted = || self.data.attributes.iter().filter_map(|n| self.relation.attribute(*n));
+        let on_demand = table.endpoint.on_demand.as_ref().is_some_and(|on_demand| {
+            wanted().any(|a| a.column.is_none() && a.pointer.starts_with(on_demand.below))
+        });
         let columns: Vec<(String, String)> =
-            wanted.map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
+            wanted().map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
         let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
         Ok(Scan {
             table,
             plan: plan(table, &conditions, server.version),
             decoder: Decoder::new(&self.relation.name, &columns, &key),
             client: server.client,
+            on_demand,
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,

@@ -2,7 +2,6 @@
 
 use pgrx::prelude::*;
 
-use crate::catalog::names::folded;
 use crate::tables;
 
 /// One row per table of the catalogue.
@@ -57,10 +56,4 @@ fn columns() -> TableIterator<
             )
         })
     }))
-}
-
-/// A name as column names are matched: without case and underscores.
-#[pg_extern(immutable, strict, parallel_safe)]
-fn folded_name(name: &str) -> String {
-    folded(name)
 }

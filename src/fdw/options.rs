@@ -61,7 +61,16 @@ const TABLE: &[OptionSpec] = &[
     option("project", "the name or id of a project", |v| {
         if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
     }),
+    option("rows_estimate", "a number of rows, 1 or more", estimate),
 ];
+
+/// Rows that somebody may tell the planner of.
+fn estimate(value: &str) -> Result<(), String> {
+    match value.trim().parse::<f64>() {
+        Ok(rows) if (1.0..=1e12).contains(&rows) => Ok(()),
+        _ => Err(format!("\"{value}\" is not in range")),
+    }
+}
 
 const COLUMN: &[OptionSpec] = &[option("field", "a JSON path or a work item field", |v| {
     super::relation::check_field(v).map_err(str::to_owned)

@@ -18,7 +18,7 @@ pub unsafe extern "C-unwind" fn get_foreign_rel_size(
     let relation = ok_or_error(Relation::load(table));
     // SAFETY: the planner's own structs, for the duration of the call.
     unsafe {
-        (*rel).tuples = relation.table.rows_estimate;
+        (*rel).tuples = relation.rows_estimate;
         pg_sys::set_baserel_size_estimates(root, rel);
         if let Some(rows) = super::paths::rows_of_key(root, rel, &relation) {
             (*rel).rows = rows;

@@ -38,6 +38,8 @@ pub struct Relation {
     pub table: &'static Table,
     /// Project that it is limited to, by name or id.
     pub project: Option<String>,
+    /// Rows that the planner assumes.
+    pub rows_estimate: f64,
     /// Its columns.
     pub attributes: Vec<Attribute>,
 }
@@ -62,7 +64,10 @@ impl Relation {
         let table = tables::find(kind).ok_or_else(|| unknown_table(kind))?;
         let attributes = attributes(relation.oid(), &relation.tuple_desc(), table, &name)?;
         let project = find(&options, "project").map(|project| project.trim().to_owned());
-        Ok(Self { server, table, project, attributes, name })
+        let rows_estimate = find(&options, "rows_estimate")
+            .and_then(|rows| rows.trim().parse().ok())
+            .unwrap_or(table.rows_estimate);
+        Ok(Self { server, table, project, rows_estimate, attributes, name })
     }
 
     /// The declared column of that number.

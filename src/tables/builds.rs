@@ -61,6 +61,7 @@ pub const TABLE: Table = Table {
         streams: &[&UNFINISHED, &COMPLETED],
         by_id: &[("statusFilter", "all"), ("queryOrder", "queueTimeAscending")],
         batch: 200,
+        on_demand: None,
     },
     columns: &[
         integer("id", "Build id, unique in the organization.").push(Push::Ids("buildIds")),

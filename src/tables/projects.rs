@@ -25,6 +25,7 @@ pub const TABLE: Table = Table {
         streams: &[],
         by_id: &[],
         batch: 0,
+        on_demand: None,
     },
     columns: &[
         uuid("id", "Project id; survives renames."),

@@ -37,6 +37,7 @@ pub const TABLE: Table = Table {
         streams: &[],
         by_id: &[],
         batch: 0,
+        on_demand: None,
     },
     columns: &[
         integer("pull_request_id", "Pull request id, unique in the organization.")

@@ -22,6 +22,7 @@ pub const TABLE: Table = Table {
         streams: &[],
         by_id: &[],
         batch: 0,
+        on_demand: None,
     },
     columns: &[
         uuid("id", "Repository id; survives renames."),

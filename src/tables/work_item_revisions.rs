@@ -30,6 +30,8 @@ pub const TABLE: Table = Table {
         streams: &[],
         by_id: &[],
         batch: 0,
+        // Long texts (System.Description, System.History …) and everything custom.
+        on_demand: Some(OnDemand { below: "/fields/", parameter: ("$expand", "fields") }),
     },
     columns: &[
         integer("id", "Work item id, unique in the organization."),

@@ -62,6 +62,10 @@ impl Scan {
         for (name, value) in &list.parameters {
             request.set(name, value);
         }
+        if let Some(on_demand) = endpoint.on_demand.as_ref().filter(|_| self.on_demand) {
+            let (name, value) = on_demand.parameter;
+            request.set(name, value);
+        }
         let (style, decoder) = self.style(list);
         let decoder = decoder.as_ref().unwrap_or(&self.decoder);
         let mut pager = Pager::new(request, style, self.page_size());

@@ -69,6 +69,8 @@ pub struct Scan {
     pub plan: Plan,
     /// What to cut out of the answers.
     pub decoder: Decoder,
+    /// Whether values are wanted that the list holds only on demand.
+    pub on_demand: bool,
     /// Project that the foreign table is limited to, by name or id.
     pub project: Option<String>,
     /// Projects read at once.
