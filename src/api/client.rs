@@ -146,9 +146,11 @@ impl Client {
                 return Err(failure.exhausted(subject, attempt));
             }
             usage.retries.fetch_add(1, Ordering::Relaxed);
-            self.hold_until(Instant::now() + retry::backoff(attempt), failure.concerns_all());
-            if !failure.concerns_all() {
-                wait(retry::backoff(attempt), usage).await;
+            let pause = retry::backoff(attempt);
+            if failure.concerns_all() {
+                self.hold_until(Instant::now() + pause);
+            } else {
+                wait(pause, usage).await;
             }
         }
     }
@@ -174,7 +176,7 @@ impl Client {
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         if let Some(pause) = answer::retry_after(&headers, SystemTime::now()) {
-            self.hold_until(Instant::now() + pause, true);
+            self.hold_until(Instant::now() + pause);
         }
         let expected = response.content_length().unwrap_or(0).min(LARGEST_ANSWER_MB << 20);
         let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
@@ -212,11 +214,10 @@ impl Client {
         }
     }
 
-    fn hold_until(&self, at: Instant, all: bool) {
-        if all {
-            let mut until = self.lock();
-            *until = Some(until.map_or(at, |known| known.max(at)));
-        }
+    /// Holds back every request of the client until then.
+    fn hold_until(&self, at: Instant) {
+        let mut until = self.lock();
+        *until = Some(until.map_or(at, |known| known.max(at)));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {

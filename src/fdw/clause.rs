@@ -93,17 +93,14 @@ unsafe fn operator(
                 (number, left, pg_sys::get_commutator((*clause).opno))
             }
         };
-        let attribute = relation.attribute(number)?;
         let comparison = comparison(operator)?;
-        let op = super::datum::op(comparison);
-        if !pushes(attribute.column?, &op)
-            || !is_deterministic((*clause).inputcollid)
-            || !compatible(attribute, pg_sys::exprType(strip(expression).cast()))
-            || !evaluable(root, relid, expression)
-        {
-            return None;
-        }
-        Some(Matched { attribute: number, comparison, expressions: vec![expression] })
+        let other = pg_sys::exprType(strip(expression).cast());
+        let attribute = pushable(relation, number, comparison, (*clause).inputcollid, other)?;
+        evaluable(root, relid, expression).then(|| Matched {
+            attribute,
+            comparison,
+            expressions: vec![expression],
+        })
     }
 }
 
@@ -124,17 +121,30 @@ unsafe fn any(
         let left = pg_sys::list_nth((*clause).args, 0).cast::<pg_sys::Expr>();
         let expression = pg_sys::list_nth((*clause).args, 1).cast::<pg_sys::Expr>();
         let number = variable(relid, strip(left))?;
-        let attribute = relation.attribute(number)?;
         let element = pg_sys::get_element_type(pg_sys::exprType(strip(expression).cast()));
-        if !pushes(attribute.column?, &super::datum::op(comparison))
-            || !is_deterministic((*clause).inputcollid)
-            || !compatible(attribute, element)
-            || !evaluable(root, relid, expression)
-        {
-            return None;
-        }
-        Some(Matched { attribute: number, comparison, expressions: vec![expression] })
+        let attribute = pushable(relation, number, comparison, (*clause).inputcollid, element)?;
+        evaluable(root, relid, expression).then(|| Matched {
+            attribute,
+            comparison,
+            expressions: vec![expression],
+        })
     }
+}
+
+/// The number of the column again, if a comparison with values of type `other` can be pushed.
+unsafe fn pushable(
+    relation: &Relation,
+    number: i16,
+    comparison: Comparison,
+    collation: pg_sys::Oid,
+    other: pg_sys::Oid,
+) -> Option<i16> {
+    let attribute = relation.attribute(number)?;
+    // SAFETY: the collation is that of the planner's own clause.
+    let sound = pushes(attribute.column?, &super::datum::op(comparison))
+        && unsafe { is_deterministic(collation) }
+        && compatible(attribute, other);
+    sound.then_some(number)
 }
 
 /// `column = a OR column = b`, all of the same column: the same as `column IN (a, b)`.

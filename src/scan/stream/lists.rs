@@ -1,10 +1,10 @@
 //! Reading the lists of one project, or of the organization, each to its end.
 
-use super::{Outlet, Project, Scan, Stop, facts, stuck_error};
+use super::{Outlet, Project, Scan, Stop, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::catalog::endpoint::{Paging, Parent};
-use crate::scan::decode::{Decoder, Envelope};
+use crate::scan::decode::Decoder;
 use crate::scan::plan::List;
 use crate::scan::seen::Seen;
 
@@ -56,7 +56,7 @@ impl Scan {
         // Lists of the organization that a project can narrow take the table option as it is.
         let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
         let mut request = Request::get(path_project.or(own), endpoint.path);
-        for (name, value) in state.iter().map(|(name, value)| (*name, value)) {
+        if let Some((name, value)) = state {
             request.set(name, value);
         }
         for (name, value) in &list.parameters {
@@ -71,13 +71,9 @@ impl Scan {
         let mut pager = Pager::new(request, style, self.page_size());
         let mut pages = Pages::One;
         loop {
-            self.announce(pager.request(), outlet).await?;
-            let envelope = Envelope::Member(endpoint.elements);
-            let read = |body| decoder.decode(body, envelope, &subject);
-            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
-            let mut page = data.value;
-            page.keep_unseen(seen);
-            let facts = facts(&page, data.continuation);
+            let request = pager.request();
+            let (page, facts) =
+                self.read_page(request, endpoint, decoder, &subject, seen, outlet).await?;
             self.send(page, outlet).await?;
             match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
                 Step::Done => return Ok(pages),

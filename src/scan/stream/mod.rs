@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use crate::api::client::{Client, Usage};
 use crate::api::paging::{Facts, Stuck};
 use crate::api::request::Request;
-use crate::catalog::endpoint::Parent;
+use crate::catalog::endpoint::{Endpoint, Parent};
 use crate::catalog::table::Table;
 use crate::error::{Error, Subject};
 use crate::scan::decode::page::Page;
@@ -219,6 +219,26 @@ impl Scan {
             return Err(Stop::Unwanted);
         }
         Ok(())
+    }
+
+    /// Reads one page of a list, without the elements that `seen` knows.
+    async fn read_page(
+        &self,
+        request: &Request,
+        endpoint: &Endpoint,
+        decoder: &Decoder,
+        subject: &Subject,
+        seen: &mut Seen,
+        outlet: &Outlet,
+    ) -> Result<(Page, Facts), Stop> {
+        self.announce(request, outlet).await?;
+        let envelope = Envelope::Member(endpoint.elements);
+        let read = |body| decoder.decode(body, envelope, subject);
+        let data = self.client.fetch(request, subject, &self.usage, read).await?;
+        let mut page = data.value;
+        page.keep_unseen(seen);
+        let facts = facts(&page, data.continuation);
+        Ok((page, facts))
     }
 
     /// Delivers what is new in a page.

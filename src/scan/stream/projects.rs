@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Outlet, Project, Scan, Stop, facts, stuck_error};
+use super::{Outlet, Project, Scan, Stop, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::error::{Error, Subject};
-use crate::scan::decode::{Decoder, Envelope};
+use crate::scan::decode::Decoder;
 use crate::scan::plan::ProjectFilter;
 use crate::scan::seen::Seen;
 use crate::scan::value;
@@ -57,11 +57,9 @@ impl Scan {
         let mut pager = Pager::new(request, Style::Token(Default::default()), size);
         let (mut projects, mut seen) = (Vec::new(), Seen::default());
         loop {
-            self.announce(pager.request(), outlet).await?;
-            let read = |body| decoder.decode(body, Envelope::Member(endpoint.elements), &subject);
-            let data = self.client.fetch(pager.request(), &subject, &self.usage, read).await?;
-            let mut page = data.value;
-            page.keep_unseen(&mut seen);
+            let request = pager.request();
+            let (page, facts) =
+                self.read_page(request, endpoint, &decoder, &subject, &mut seen, outlet).await?;
             for row in 0..page.rows() {
                 let text = |slot| value::text(page.value(row, slot)).into_owned();
                 let (project, state) = (Project { id: text(0), name: text(1) }, text(2));
@@ -72,7 +70,6 @@ impl Scan {
                     projects.push(project);
                 }
             }
-            let facts = facts(&page, data.continuation);
             if pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? == Step::Done {
                 break;
             }
