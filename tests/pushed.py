@@ -5,7 +5,8 @@ from datetime import datetime, timedelta, timezone
 from harness.database import TABLES, Database
 from truth import key
 
-_PAGING = {"api-version", "$top", "$skip", "$maxPageSize", "continuationToken"}
+# Paging, and the choice of columns.
+_PAGING = {"api-version", "$top", "$skip", "$maxPageSize", "continuationToken", "fields"}
 BUILDS = {"queryOrder": "queueTimeAscending"}
 # In the order in which a build goes through them.
 UNFINISHED = {"statusFilter": "postponed,notStarted,inProgress,cancelling"}
@@ -34,7 +35,7 @@ def same_rows(db: Database, table: str, where: str, parameters=None) -> list[tup
 
 
 def sent(db: Database, table: str) -> list[dict]:
-    """The parameters besides paging, of every request for the table's list, each set once."""
+    """The parameters besides paging and the choice of columns, of every request for the table's list, each set once."""
     endpoint = {"work_item_revisions": "revisions"}.get(table, table)
     sets = []
     for request in db.org.requests(endpoint):

@@ -38,6 +38,12 @@ impl Request {
         }
     }
 
+    /// Takes a parameter out and returns its value.
+    pub fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.parameters.iter().position(|(known, _)| known == name)?;
+        Some(self.parameters.remove(at).1)
+    }
+
     /// Takes a parameter out.
     pub fn remove(&mut self, name: &str) {
         self.parameters.retain(|(known, _)| known != name);

@@ -54,6 +54,13 @@ pub enum Push {
     Ids(&'static str),
     /// `= value` and `IN (…)` become `parameter=a,b,c`.
     AnyOf(&'static str),
+    /// `= value` becomes `parameter=value`, if every other column of this kind has one too: the API
+    /// refuses one parameter without the other.
+    Together(&'static str),
+    /// A JSON array `@>`, `?`, `?&` strings becomes `parameter=a,b,c`: elements that hold all of them.
+    Contains(&'static str),
+    /// A JSON array `@> '[{"id": …}]'` becomes `parameter=id`: elements that hold the identity.
+    ContainsId(&'static str),
     /// As `AnyOf`, for the values that the API knows; a condition with any other value stays local.
     OneOf(&'static str, &'static [&'static str]),
     /// As `OneOf`, where the API takes a single value.
@@ -187,7 +194,9 @@ impl Column {
     pub fn operators(&self) -> &'static [&'static str] {
         match self.push {
             Push::Local => &[],
-            Push::Equal(_) | Push::ExactlyOne(..) | Push::Flag(..) => &["="],
+            Push::Equal(_) | Push::Together(_) | Push::ExactlyOne(..) | Push::Flag(..) => &["="],
+            Push::Contains(_) => &["@>", "?", "?&"],
+            Push::ContainsId(_) => &["@>"],
             Push::Ids(_)
             | Push::AnyOf(_)
             | Push::OneOf(..)
@@ -196,6 +205,9 @@ impl Column {
             | Push::ProjectName => &["=", "IN"],
             Push::Stream => &["=", "IN", "<>", "NOT IN"],
             Push::Range(range) if range.until.is_none() => &["=", ">=", ">"],
+            Push::Range(range) if range.only.is_some() => {
+                &["=", ">=", ">", "<=", "<", "IS NOT NULL"]
+            }
             Push::Range(_) => &["=", ">=", ">", "<=", "<"],
         }
     }

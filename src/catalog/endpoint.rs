@@ -30,6 +30,34 @@ pub struct Endpoint {
     pub batch: usize,
     /// What the list leaves out unless asked.
     pub on_demand: Option<OnDemand>,
+    /// How the list is asked for some members of its elements only.
+    pub projection: Option<Projection>,
+}
+
+/// A list that sends only the members that a parameter names.
+#[derive(Debug)]
+pub struct Projection {
+    /// Parameter, a comma-separated list of names.
+    pub parameter: &'static str,
+    /// The members stand below this JSON pointer; all others are always sent.
+    pub below: &'static str,
+    /// Members that are asked for in any case.
+    pub always: &'static [&'static str],
+    /// A longer URL is sent as a POST with these parameters in its body, the lists as arrays.
+    pub post_from: usize,
+    /// Parameters that a POST has in its body, and whether each is a list.
+    pub body: &'static [(&'static str, BodyKind)],
+    /// Parameters that a POST does not have.
+    pub get_only: &'static [&'static str],
+}
+
+/// How a parameter is written in a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyKind {
+    /// `true` or `false`
+    Flag,
+    /// An array of strings
+    List,
 }
 
 /// Values that a list holds only if a parameter asks for them.

@@ -60,9 +60,27 @@ pub unsafe fn matched(
                 };
                 boolean(relation, variable(relid, strip((*test).arg))?, comparison)
             }
+            pg_sys::NodeTag::T_NullTest => {
+                let test = clause.cast::<pg_sys::NullTest>();
+                if (*test).nulltesttype != pg_sys::NullTestType::IS_NOT_NULL {
+                    return None;
+                }
+                not_null(relation, variable(relid, strip((*test).arg))?)
+            }
             _ => None,
         }
     }
+}
+
+/// The column is not NULL.
+fn not_null(relation: &Relation, attribute: i16) -> Option<Matched> {
+    let attribute = relation.attribute(attribute)?;
+    let comparison = Comparison::NotNull;
+    pushes(attribute.column?, &super::datum::op(comparison)).then_some(Matched {
+        attribute: attribute.number,
+        comparison,
+        expressions: Vec::new(),
+    })
 }
 
 fn boolean(relation: &Relation, attribute: i16, comparison: Comparison) -> Option<Matched> {
@@ -193,6 +211,7 @@ unsafe fn comparison(operator: pg_sys::Oid) -> Option<Comparison> {
         "<=" => Comparison::LessOrEqual,
         ">" => Comparison::Greater,
         ">=" => Comparison::GreaterOrEqual,
+        "@>" | "?" | "?&" => Comparison::Contains,
         _ => return None,
     })
 }
@@ -212,7 +231,11 @@ fn compatible(attribute: &Attribute, other: pg_sys::Oid) -> bool {
             let times = [pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPOID, pg_sys::DATEOID];
             own == pg_sys::TIMESTAMPTZOID && times.contains(&other)
         }
-        Type::Double | Type::Jsonb => false,
+        Type::Jsonb => {
+            let json = [pg_sys::JSONBOID, pg_sys::TEXTOID, pg_sys::TEXTARRAYOID];
+            own == pg_sys::JSONBOID && json.contains(&other)
+        }
+        Type::Double => false,
     }
 }
 
@@ -267,7 +290,10 @@ unsafe fn variable(relid: pg_sys::Index, node: *mut pg_sys::Expr) -> Option<i16>
 }
 
 /// The expression without casts that change no bits.
-unsafe fn strip(mut node: *mut pg_sys::Expr) -> *mut pg_sys::Expr {
+///
+/// # Safety
+/// `node` is the planner's own.
+pub unsafe fn strip(mut node: *mut pg_sys::Expr) -> *mut pg_sys::Expr {
     // SAFETY: the cast follows the tag; a RelabelType has an argument.
     unsafe {
         while (*node).type_ == pg_sys::NodeTag::T_RelabelType {

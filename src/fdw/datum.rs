@@ -263,6 +263,8 @@ pub fn op(comparison: Comparison) -> Op {
         Comparison::LessOrEqual => Op::LessOrEqual,
         Comparison::Greater => Op::Greater,
         Comparison::GreaterOrEqual => Op::GreaterOrEqual,
+        Comparison::Contains => Op::Contains,
+        Comparison::NotNull => Op::NotNull,
     }
 }
 
@@ -280,6 +282,7 @@ pub unsafe fn value(datum: pg_sys::Datum, oid: pg_sys::Oid) -> Option<Value> {
             pg_sys::BOOLOID => Value::Boolean(bool::from_datum(datum, false)?),
             pg_sys::TEXTOID | pg_sys::VARCHAROID => Value::Text(text(datum)),
             pg_sys::UUIDOID => Value::Text(uuid(datum)),
+            pg_sys::JSONBOID => Value::Json(output(datum, oid)),
             pg_sys::TIMESTAMPTZOID => Value::Time(unix_micros(i64::from_datum(datum, false)?)),
             pg_sys::TIMESTAMPOID => {
                 let datum = direct_call(pg_sys::timestamp_timestamptz, datum);
@@ -340,12 +343,27 @@ unsafe fn direct_call(function: Function, argument: pg_sys::Datum) -> pg_sys::Da
     unsafe { pgrx::direct_function_call_as_datum(function, &[Some(argument)]) }.unwrap_or(argument)
 }
 
+/// The UTF-8 text that a type's output function makes of a datum.
+unsafe fn output(datum: pg_sys::Datum, oid: pg_sys::Oid) -> String {
+    let (mut function, mut is_varlena) = (pg_sys::InvalidOid, false);
+    // SAFETY: the type exists, since the datum is of it; the result is a palloc'd string.
+    unsafe {
+        pg_sys::getTypeOutputInfo(oid, &mut function, &mut is_varlena);
+        utf8(pg_sys::OidOutputFunctionCall(function, datum))
+    }
+}
+
 /// The UTF-8 text of a text or varchar datum.
 unsafe fn text(datum: pg_sys::Datum) -> String {
-    // SAFETY: the caller checked the type; text_to_cstring detoasts, and the conversion returns its
-    // argument when there is nothing to convert.
+    // SAFETY: the caller checked the type; text_to_cstring detoasts.
+    unsafe { utf8(pg_sys::text_to_cstring(datum.cast_mut_ptr())) }
+}
+
+/// A string of the server's encoding.
+unsafe fn utf8(server: *mut std::ffi::c_char) -> String {
+    // SAFETY: the caller's string ends with NUL; the conversion returns its argument when there is
+    // nothing to convert.
     unsafe {
-        let server = pg_sys::text_to_cstring(datum.cast_mut_ptr());
         let length = std::ffi::CStr::from_ptr(server).count_bytes() as i32;
         let utf8 = pg_sys::pg_server_to_any(server, length, pg_sys::pg_enc::PG_UTF8 as i32);
         std::ffi::CStr::from_ptr(utf8).to_string_lossy().into_owned()

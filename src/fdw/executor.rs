@@ -14,8 +14,9 @@ use super::relation::Relation;
 use super::report::{ok_or_error, tell};
 use super::{server, settings};
 use crate::api::client::Usage;
+use crate::catalog::table::Table;
 use crate::error::Error;
-use crate::scan::condition::{Condition, Value};
+use crate::scan::condition::{Condition, Op, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
 use crate::scan::plan::plan;
@@ -211,6 +212,10 @@ impl ScanState {
                 conditions.push(condition);
             }
         }
+        if let Some(batch) = &self.data.batch {
+            // SAFETY: the caller's node, whose plan this state was made from.
+            conditions.extend(unsafe { super::batch::condition(node, &self.relation, batch) });
+        }
         let table = self.relation.table;
         let wanted = || self.data.attributes.iter().filter_map(|n| self.relation.attribute(*n));
         let on_demand = table.endpoint.on_demand.as_ref().is_some_and(|on_demand| {
@@ -225,6 +230,8 @@ impl ScanState {
             decoder: Decoder::new(&self.relation.name, &columns, &key),
             client: server.client,
             on_demand,
+            members: members(table, wanted().map(|attribute| attribute.pointer.as_str()))
+                .filter(|_| !on_demand),
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,
@@ -247,9 +254,11 @@ impl ScanState {
         let op = datum::op(clause.comparison);
         if clause.expressions.is_empty() {
             let value = Value::Boolean(clause.comparison == Comparison::True);
-            return Some(Condition { column, op, values: vec![value] });
+            let values = if op == Op::NotNull { Vec::new() } else { vec![value] };
+            return Some(Condition { column, op, values });
         }
         let mut values = Vec::new();
+        let mut empty_array = false;
         for index in &clause.expressions {
             // SAFETY: the list holds one ExprState per expression of the plan; the context is the
             // node's own; the datum is of the expression's type.
@@ -264,11 +273,17 @@ impl ScanState {
                 let oid = pg_sys::exprType((*expression).expr.cast());
                 match pg_sys::get_element_type(oid) {
                     pg_sys::InvalidOid => values.push(datum::value(datum, oid)?),
-                    element => values.extend(datum::array_values(datum, element)?),
+                    element => {
+                        let elements = datum::array_values(datum, element)?;
+                        empty_array |= elements.is_empty();
+                        values.extend(elements);
+                    }
                 }
             }
         }
-        Some(Condition { column, op, values })
+        // Every array holds the elements of an empty one.
+        let always = op == Op::Contains && empty_array;
+        (!always).then_some(Condition { column, op, values })
     }
 
     /// Writes the current row into the slot.
@@ -295,6 +310,24 @@ impl ScanState {
         }
         Ok(())
     }
+}
+
+/// The members of the elements that wanted pointers name, if these are all that is wanted and the
+/// list can be asked for them.
+fn members<'a>(table: &Table, wanted: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
+    let projection = table.endpoint.projection.as_ref()?;
+    let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
+    let mut members: Vec<String> = projection.always.iter().map(|&name| name.to_owned()).collect();
+    for pointer in wanted {
+        match pointer.strip_prefix(projection.below) {
+            Some(name) if !name.contains(['/', '~', ',']) => members.push(name.to_owned()),
+            None if key.iter().any(|known| known == pointer) => {}
+            _ => return None,
+        }
+    }
+    members.sort();
+    members.dedup();
+    Some(members)
 }
 
 /// `ExecEvalExpr`, which is inline in C.

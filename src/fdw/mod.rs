@@ -3,10 +3,12 @@
 //! [`shell`]: handler, validator and hook. [`options`]: every option and its checks. [`import`]: IMPORT
 //! FOREIGN SCHEMA. [`relation`]: declared columns meet the catalogue. [`server`]: server and user
 //! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: estimates and plans. [`paths`]: ways to scan and what they cost.
+//! [`batch`]: joins that ask for their keys together.
 //! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
 //! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
 //! [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
 
+pub mod batch;
 pub mod clause;
 pub mod datum;
 pub mod executor;

@@ -8,12 +8,14 @@ use std::ffi::c_void;
 use pgrx::pg_guard;
 use pgrx::pg_sys;
 
-use super::clause;
+use super::batch::{self, Source};
+use super::clause::{self, Matched};
 use super::plan_data::Comparison;
 use super::relation::{Attribute, Relation};
 use super::report::ok_or_error;
 use crate::catalog::column::Push;
 use crate::catalog::endpoint::Parent;
+use crate::scan::plan::MOST_GETS;
 
 /// Cost of waiting for an answer, in the planner's units (a sequential page read is 1): tens of
 /// milliseconds. A guess; a slow network changes all paths alike.
@@ -41,25 +43,67 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
         let own = narrowed(root, rel, &relation, (*rel).baserestrictinfo);
         let cost = cost(&relation, &own, (*rel).tuples);
         let outer = (*rel).lateral_relids;
-        add_path(root, rel, (*rel).rows, cost, outer);
-        for info in parameterizations(root, rel, &relation) {
+        add_path(root, rel, Offer { rows: (*rel).rows, cost, outer, below: None });
+        let joins = joins(root, rel, &relation);
+        for info in &joins.parameterizations {
+            let info = *info;
             let mut columns = narrowed(root, rel, &relation, (*info).ppi_clauses);
-            columns.extend(&own);
+            columns.extend(own.iter().cloned());
             let cost = self::cost(&relation, &columns, (*rel).tuples);
             if is_key(&relation, &columns) {
                 (*info).ppi_rows = 1.0;
             }
-            add_path(root, rel, (*info).ppi_rows, cost, (*info).ppi_req_outer);
+            let (rows, outer) = ((*info).ppi_rows, (*info).ppi_req_outer);
+            add_path(root, rel, Offer { rows, cost, outer, below: None });
+        }
+        for source in &joins.sources {
+            let mut columns = own.clone();
+            columns.push(Fixed { attribute: source.attribute, values: source.rows.max(1.0) });
+            let (startup, total) = self::cost(&relation, &columns, (*rel).tuples);
+            let below = (*source.path).total_cost;
+            let cost = (startup + below, total + below);
+            let rows = fetched(&relation, &columns, (*rel).rows).min((*rel).rows);
+            add_path(root, rel, Offer { rows, cost, outer, below: Some(source) });
         }
     }
 }
 
 /// Whether the columns identify a row.
-fn is_key(relation: &Relation, columns: &[&Attribute]) -> bool {
+fn is_key(relation: &Relation, columns: &[Fixed<'_>]) -> bool {
     let fixed = |name: &&str| {
-        columns.iter().any(|attribute| attribute.column.is_some_and(|c| c.name == *name))
+        columns.iter().any(|fixed| fixed.attribute.column.is_some_and(|c| c.name == *name))
     };
     relation.table.key.iter().all(fixed)
+}
+
+/// A column that an equality fixes to some values.
+#[derive(Debug, Clone)]
+struct Fixed<'a> {
+    attribute: &'a Attribute,
+    /// How many; estimated where the list is not a constant.
+    values: f64,
+}
+
+/// The values that one of the columns is fixed to.
+fn values_of(columns: &[Fixed<'_>], wanted: fn(&Push) -> bool) -> Option<f64> {
+    let matching = columns.iter().filter(|f| f.attribute.column.is_some_and(|c| wanted(&c.push)));
+    matching.map(|fixed| fixed.values).reduce(f64::min)
+}
+
+fn by_project(push: &Push) -> bool {
+    matches!(push, Push::ProjectId | Push::ProjectName)
+}
+
+/// Rows that the service sends for a scan of these columns, of the `rows` that it has.
+fn fetched(relation: &Relation, columns: &[Fixed<'_>], rows: f64) -> f64 {
+    let keyed = values_of(columns, |push| matches!(push, Push::Get(_) | Push::Ids(_)));
+    match (keyed, values_of(columns, by_project)) {
+        (Some(values), _) => values.min(rows),
+        (None, Some(projects)) if relation.project.is_none() => {
+            rows * (projects / PROJECTS).min(1.0)
+        }
+        _ => rows,
+    }
 }
 
 /// The rows that conditions of a relation's own leave, where they fix its key; the planner has no
@@ -74,82 +118,107 @@ pub unsafe fn rows_of_key(
 ) -> Option<f64> {
     // SAFETY: the caller's promise.
     let columns = unsafe { narrowed(root, rel, relation, (*rel).baserestrictinfo) };
-    is_key(relation, &columns).then_some(1.0)
+    let values = columns.iter().map(|fixed| fixed.values).product::<f64>();
+    is_key(relation, &columns).then_some(values.clamp(1.0, relation.rows_estimate))
 }
 
 /// Requests and rows of a scan whose conditions fix these columns, as startup and total cost.
-fn cost(relation: &Relation, columns: &[&Attribute], rows: f64) -> (f64, f64) {
-    let has = |wanted: fn(&Push) -> bool| {
-        columns.iter().any(|attribute| attribute.column.is_some_and(|column| wanted(&column.push)))
-    };
+fn cost(relation: &Relation, columns: &[Fixed<'_>], rows: f64) -> (f64, f64) {
     let endpoint = &relation.table.endpoint;
-    let one_project = relation.project.is_some()
-        || has(|push| matches!(push, Push::ProjectId | Push::ProjectName));
-    let fan_out = endpoint.parent == Parent::Project;
-    let projects = if fan_out && !one_project { PROJECTS } else { 1.0 };
-    let (requests, fetched) = if has(|push| matches!(push, Push::Get(_))) {
-        (1.0, 1.0)
-    } else if has(|push| matches!(push, Push::Ids(_))) {
-        (projects, 1.0)
-    } else {
-        let fetched = if fan_out && one_project { rows / PROJECTS } else { rows };
-        let lists = endpoint.streams.len().max(1) as f64 * projects;
-        (lists + fetched / f64::from(endpoint.page_size), fetched)
+    let projects = match (endpoint.parent, &relation.project) {
+        (Parent::Project, None) => values_of(columns, by_project).unwrap_or(PROJECTS).min(PROJECTS),
+        _ => 1.0,
+    };
+    let fetched = fetched(relation, columns, rows);
+    let lists = endpoint.streams.len().max(1) as f64 * projects;
+    let full = lists + fetched / f64::from(endpoint.page_size);
+    let gets = values_of(columns, |push| matches!(push, Push::Get(_)));
+    let ids = values_of(columns, |push| matches!(push, Push::Ids(_)));
+    let (requests, fetched) = match (gets, ids) {
+        (Some(values), _) if values <= MOST_GETS as f64 => (values, fetched),
+        (Some(_), _) => (lists + rows / f64::from(endpoint.page_size), rows),
+        (None, Some(values)) => {
+            (projects * (values / endpoint.batch.max(1) as f64).ceil(), fetched)
+        }
+        (None, None) => (full, fetched),
     };
     let waves = (requests / CONCURRENCY).max(1.0);
     (REQUEST_COST, REQUEST_COST * waves + fetched * ROW_COST)
 }
 
 /// The columns that equalities in a list of clauses fix.
-unsafe fn narrowed(
+unsafe fn narrowed<'a>(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
-    relation: &Relation,
+    relation: &'a Relation,
     clauses: *mut pg_sys::List,
-) -> Vec<&Attribute> {
+) -> Vec<Fixed<'a>> {
     let mut columns = Vec::new();
     // SAFETY: a list of RestrictInfos of the planner's own.
     unsafe {
         for index in 0..pg_sys::list_length(clauses) {
             let info = pg_sys::list_nth(clauses, index).cast::<pg_sys::RestrictInfo>();
             let matched = clause::matched(root, (*rel).relid, relation, (*info).clause);
-            let equal = matched.filter(|m| m.comparison == Comparison::Equal);
-            columns.extend(equal.and_then(|matched| relation.attribute(matched.attribute)));
+            let Some(equal) = matched.filter(|m| m.comparison == Comparison::Equal) else {
+                continue;
+            };
+            let values = equal.expressions.iter().map(|expr| values_in(root, *expr)).sum();
+            let attribute = relation.attribute(equal.attribute);
+            columns.extend(attribute.map(|attribute| Fixed { attribute, values }));
         }
     }
     columns
 }
 
-/// Whether a join on the column is worth a path of its own.
-fn worthwhile(attribute: &Attribute) -> bool {
-    attribute.column.is_some_and(|column| {
-        matches!(column.push, Push::Ids(_) | Push::Get(_) | Push::ProjectId | Push::ProjectName)
-    })
+/// Values of a right-hand side: one, or about as many as its array has.
+#[cfg_attr(not(any(feature = "pg17", feature = "pg18")), allow(unused_variables))]
+unsafe fn values_in(root: *mut pg_sys::PlannerInfo, expression: *mut pg_sys::Expr) -> f64 {
+    // SAFETY: the planner's own expression.
+    unsafe {
+        let node = expression.cast::<pg_sys::Node>();
+        if pg_sys::get_element_type(pg_sys::exprType(node)) == pg_sys::InvalidOid {
+            return 1.0;
+        }
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let length = pg_sys::estimate_array_length(root, node);
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let length = f64::from(pg_sys::estimate_array_length(node));
+        length
+    }
+}
+
+/// What joins offer: rows that fix columns one by one, and scans that supply all keys at once.
+#[derive(Debug, Default)]
+struct Joins<'a> {
+    parameterizations: Vec<*mut pg_sys::ParamPathInfo>,
+    sources: Vec<Source<'a>>,
 }
 
 /// The sets of other relations that can supply values for worthwhile columns, as postgres_fdw
 /// finds them: from join clauses, and from equivalence classes.
-unsafe fn parameterizations(
+unsafe fn joins<'a>(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
-    relation: &Relation,
-) -> Vec<*mut pg_sys::ParamPathInfo> {
-    let mut found: Vec<*mut pg_sys::ParamPathInfo> = Vec::new();
+    relation: &'a Relation,
+) -> Joins<'a> {
+    let mut found = Joins::default();
     // SAFETY: the planner's own structs and lists.
     unsafe {
         let mut consider = |clauses: *mut pg_sys::List| {
             for index in 0..pg_sys::list_length(clauses) {
                 let info = pg_sys::list_nth(clauses, index).cast::<pg_sys::RestrictInfo>();
-                if let Some(path) = parameterization(root, rel, relation, info)
-                    && !found.contains(&path)
+                let Some(matched) = movable(root, rel, relation, info) else { continue };
+                found.sources.extend(batch::source(root, rel, relation, &matched));
+                if let Some(path) = parameterization(root, rel, info)
+                    && !found.parameterizations.contains(&path)
                 {
-                    found.push(path);
+                    found.parameterizations.push(path);
                 }
             }
         };
         consider((*rel).joininfo);
         if (*rel).has_eclass_joins {
-            for attribute in relation.attributes.iter().filter(|a| worthwhile(a)) {
+            for attribute in relation.attributes.iter().filter(|a| batch::saves(a)) {
                 let mut number = attribute.number;
                 let argument: *mut i16 = &mut number;
                 consider(pg_sys::generate_implied_equalities_for_column(
@@ -165,20 +234,32 @@ unsafe fn parameterizations(
     found
 }
 
-unsafe fn parameterization(
+/// The join clause as one that narrows the relation, if it may be moved there.
+unsafe fn movable(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     relation: &Relation,
     info: *mut pg_sys::RestrictInfo,
-) -> Option<*mut pg_sys::ParamPathInfo> {
+) -> Option<Matched> {
     // SAFETY: the planner's own structs.
     unsafe {
         if !pg_sys::join_clause_is_movable_to(info, rel) {
             return None;
         }
+        let matched = clause::matched(root, (*rel).relid, relation, (*info).clause)?;
+        relation.attribute(matched.attribute).filter(|attribute| batch::saves(attribute))?;
+        Some(matched)
+    }
+}
+
+unsafe fn parameterization(
+    root: *mut pg_sys::PlannerInfo,
+    rel: *mut pg_sys::RelOptInfo,
+    info: *mut pg_sys::RestrictInfo,
+) -> Option<*mut pg_sys::ParamPathInfo> {
+    // SAFETY: the planner's own structs.
+    unsafe {
         let relid = (*rel).relid;
-        let matched = clause::matched(root, relid, relation, (*info).clause)?;
-        relation.attribute(matched.attribute).filter(|attribute| worthwhile(attribute))?;
         let all = pg_sys::bms_union((*info).clause_relids, (*rel).lateral_relids);
         let others = pg_sys::bms_del_member(all, relid as i32);
         if pg_sys::bms_next_member(others, -1) < 0 {
@@ -204,17 +285,24 @@ unsafe extern "C-unwind" fn is_column(
     }
 }
 
-/// `create_foreignscan_path` of each major version.
-unsafe fn add_path(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
+/// A path to offer.
+struct Offer<'a> {
     rows: f64,
-    (startup_cost, total_cost): (f64, f64),
-    required_outer: pg_sys::Relids,
-) {
+    /// Startup and total.
+    cost: (f64, f64),
+    outer: pg_sys::Relids,
+    /// The scan that supplies keys.
+    below: Option<&'a Source<'a>>,
+}
+
+/// `create_foreignscan_path` of each major version.
+unsafe fn add_path(root: *mut pg_sys::PlannerInfo, rel: *mut pg_sys::RelOptInfo, offer: Offer<'_>) {
     use std::ptr::null_mut;
-    // SAFETY: the planner's own structs; every list is NIL.
+    let Offer { rows, cost: (startup_cost, total_cost), outer: required_outer, below } = offer;
+    // SAFETY: the planner's own structs; every list is NIL or made for this path.
     unsafe {
+        let outer_path = below.map_or(null_mut(), |source| source.path);
+        let private = below.map_or(null_mut(), |source| batch::to_private(source));
         let path = pg_sys::create_foreignscan_path(
             root,
             rel,
@@ -226,10 +314,10 @@ unsafe fn add_path(
             total_cost,
             null_mut(),
             required_outer,
-            null_mut(),
+            outer_path,
             #[cfg(any(feature = "pg17", feature = "pg18"))]
             null_mut(),
-            null_mut(),
+            private,
         );
         pg_sys::add_path(rel, path.cast());
     }

@@ -27,6 +27,10 @@ pub enum Comparison {
     True,
     /// `NOT` a boolean column
     False,
+    /// `@>`, `?`, `?&`: the column's array holds the values
+    Contains,
+    /// `IS NOT NULL`
+    NotNull,
 }
 
 /// A clause that narrows the requests.
@@ -40,6 +44,17 @@ pub struct PushedClause {
     pub expressions: Vec<usize>,
 }
 
+/// A scan below the foreign scan, whose rows hold keys to ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Number of the declared column that the keys narrow.
+    pub attribute: i16,
+    /// Position of the key in the rows below, from 1.
+    pub position: i16,
+    /// Type of the key.
+    pub type_oid: u32,
+}
+
 /// Everything that the executor needs besides the expressions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanData {
@@ -49,6 +64,10 @@ pub struct PlanData {
     pub attributes: Vec<i16>,
     /// Rows that are probably enough.
     pub limit: Option<u64>,
+    /// Keys that a scan below supplies.
+    pub batch: Option<Batch>,
+    /// Positions of the clauses that narrow nothing, in the plan's list of clauses.
+    pub local: Vec<i32>,
 }
 
 impl PlanData {

@@ -32,7 +32,7 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     table: pg_sys::Oid,
-    _path: *mut pg_sys::ForeignPath,
+    path: *mut pg_sys::ForeignPath,
     target_list: *mut pg_sys::List,
     clauses: *mut pg_sys::List,
     outer_plan: *mut pg_sys::Plan,
@@ -45,12 +45,16 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
         let mut data = PlanData {
             attributes: wanted(relid, (*(*rel).reltarget).exprs, clauses, &relation),
             limit: limit(root, rel),
+            batch: super::batch::of_plan((*path).fdw_private, outer_plan),
             ..PlanData::default()
         };
         let mut expressions: *mut pg_sys::List = std::ptr::null_mut();
         for index in 0..pg_sys::list_length(clauses) {
             let expr = pg_sys::list_nth(clauses, index).cast();
-            let Some(matched) = clause::matched(root, relid, &relation, expr) else { continue };
+            let Some(matched) = clause::matched(root, relid, &relation, expr) else {
+                data.local.push(index);
+                continue;
+            };
             let first = pg_sys::list_length(expressions) as usize;
             for expression in &matched.expressions {
                 expressions = pg_sys::lappend(expressions, expression.cast());

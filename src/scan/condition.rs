@@ -19,6 +19,10 @@ pub enum Op {
     Greater,
     /// `>=`
     GreaterOrEqual,
+    /// The column's array holds all of the values: `@>`, `?`, `?&`
+    Contains,
+    /// `IS NOT NULL`; has no value
+    NotNull,
 }
 
 /// A value on the right-hand side.
@@ -32,6 +36,8 @@ pub enum Value {
     Boolean(bool),
     /// Microseconds since 1970; the smallest and largest numbers are the infinities
     Time(i64),
+    /// `jsonb`, as text
+    Json(String),
 }
 
 impl Value {
@@ -40,8 +46,31 @@ impl Value {
         match self {
             Value::Integer(number) => Some(number.to_string()),
             Value::Text(text) => Some(text.clone()),
-            Value::Boolean(_) | Value::Time(_) => None,
+            Value::Boolean(_) | Value::Time(_) | Value::Json(_) => None,
         }
+    }
+
+    /// The strings of a JSON array, or the one string: what an array that contains the value holds
+    /// for certain. Elements of other kinds are passed over.
+    pub fn strings(&self) -> Vec<String> {
+        match self {
+            Value::Text(text) => vec![text.clone()],
+            Value::Json(json) => match serde_json::from_str(json) {
+                Ok(serde_json::Value::String(text)) => vec![text],
+                Ok(serde_json::Value::Array(items)) => {
+                    items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+                }
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// The first `id` of the objects of a JSON array.
+    pub fn member_id(&self) -> Option<String> {
+        let Value::Json(json) = self else { return None };
+        let parsed: serde_json::Value = serde_json::from_str(json).ok()?;
+        parsed.as_array()?.iter().find_map(|item| item.get("id")?.as_str().map(str::to_owned))
     }
 }
 
@@ -67,6 +96,10 @@ pub struct Domain {
     pub lower: Option<i64>,
     /// Not after, in microseconds since 1970.
     pub upper: Option<i64>,
+    /// An array that holds all of these.
+    pub contains: Vec<Value>,
+    /// Not NULL.
+    pub present: bool,
 }
 
 impl Domain {
@@ -81,8 +114,13 @@ impl Domain {
     fn restrict(&mut self, op: Op, values: &[Value]) {
         let times =
             || values.iter().filter_map(|v| if let Value::Time(t) = v { Some(*t) } else { None });
-        if op == Op::NotEqual {
-            self.excluded.extend_from_slice(values);
+        match op {
+            Op::NotEqual => return self.excluded.extend_from_slice(values),
+            Op::Contains => return self.contains.extend_from_slice(values),
+            // Every other operator is strict, so what it lets through is not NULL either.
+            _ => self.present = true,
+        }
+        if op == Op::NotNull {
             return;
         }
         if op == Op::Equal && !matches!(values.first(), Some(Value::Time(_))) {
@@ -110,7 +148,7 @@ impl Domain {
 pub fn domains(conditions: &[Condition]) -> Option<BTreeMap<&'static str, Domain>> {
     let mut domains: BTreeMap<&'static str, Domain> = BTreeMap::new();
     for condition in conditions {
-        if condition.values.is_empty() && condition.op != Op::NotEqual {
+        if condition.values.is_empty() && !matches!(condition.op, Op::NotEqual | Op::NotNull) {
             return None;
         }
         let domain = domains.entry(condition.column.name).or_default();

@@ -2,18 +2,19 @@
 //!
 //! A request may return more than the conditions allow, never less: PostgreSQL rechecks every clause.
 
+mod bounds;
+mod filters;
+
 use std::collections::BTreeMap;
 
 use crate::catalog::column::{Column, Push, Range};
 use crate::catalog::endpoint::{Paging, Parent, Stream, Version};
 use crate::catalog::table::Table;
 use crate::scan::condition::{Condition, Domain, Op, Value, domains};
-
-/// Longest list of values in one parameter: URLs are limited to some 2,000 characters in places.
-const LONGEST_LIST: usize = 1_500;
+use bounds::{after, before};
 
 /// Most elements that are asked for one by one; more are cheaper to find in the list.
-const MOST_GETS: usize = 50;
+pub const MOST_GETS: usize = 50;
 
 /// What a scan asks the service.
 #[derive(Debug, PartialEq, Eq)]
@@ -54,8 +55,10 @@ impl ProjectFilter {
 /// One list of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
-    /// Parameters besides paging.
+    /// Parameters besides paging that make the list what it is.
     pub parameters: Vec<(String, String)>,
+    /// Parameters that only narrow it. Without them it is longer, but holds the same rows.
+    pub filters: Vec<(String, String)>,
     /// The stream's parameter and values: sent together first, one by one if that takes more than
     /// one page, because the service does not keep their common order.
     pub states: Option<(&'static str, Vec<&'static str>)>,
@@ -78,9 +81,11 @@ pub fn plan(table: &'static Table, conditions: &[Condition], version: Version) -
 pub fn pushes(column: &Column, op: &Op) -> bool {
     match (column.push, op) {
         (Push::Local, _) => false,
-        (Push::Range(_), Op::NotEqual) => false,
+        (Push::Range(_), Op::NotEqual | Op::Contains) => false,
+        (Push::Range(range), Op::NotNull) => range.only.is_some(),
         (Push::Range(_), _) => true,
         (Push::Stream, Op::NotEqual) => true,
+        (Push::Contains(_) | Push::ContainsId(_), op) => *op == Op::Contains,
         (_, op) => *op == Op::Equal,
     }
 }
@@ -158,7 +163,7 @@ impl Planner {
             }
             self.flags(&mut parameters);
             set(&mut parameters, parameter, batch.join(","));
-            List { parameters, states: None, ordered_by, leaks: false }
+            List { parameters, filters: Vec::new(), states: None, ordered_by, leaks: false }
         });
         Some(Ids::Lists(lists.collect()))
     }
@@ -169,7 +174,7 @@ impl Planner {
         let window = self.window();
         let mut shared = Parameters::new();
         self.flags(&mut shared);
-        self.filters(&mut shared);
+        let filters = self.filters();
         let order = self.order(window.map(|(column, range, _)| (column, range)));
         if let Some((_, range, domain)) = window {
             if let Some(bound) = domain.lower.and_then(before) {
@@ -183,13 +188,23 @@ impl Planner {
             set(&mut shared, name, value);
         }
         let ordered_by = order.map(|(column, range)| (column, range.since));
-        let list = |states, leaks| List { parameters: shared.clone(), states, ordered_by, leaks };
+        let list = |states, leaks| {
+            let (parameters, filters) = (shared.clone(), filters.clone());
+            List { parameters, filters, states, ordered_by, leaks }
+        };
         if endpoint.streams.is_empty() {
             return vec![list(None, false)];
         }
         let wanted = self.stream_values();
-        let only = window.and_then(|(_, range, _)| range.only);
-        let possible = |stream: &Stream| only.is_none_or(|only| only.values == stream.values);
+        let possible = |stream: &Stream| {
+            self.table.columns.iter().all(|column| match column.push {
+                Push::Range(Range { only: Some(only), .. }) => {
+                    let present = self.domains.get(column.name).is_some_and(|d| d.present);
+                    !present || only.values == stream.values
+                }
+                _ => true,
+            })
+        };
         endpoint
             .streams
             .iter()
@@ -225,53 +240,6 @@ impl Planner {
         Some(left.collect())
     }
 
-    fn filters(&self, parameters: &mut Parameters) {
-        for column in self.table.columns {
-            let Some(values) = self.values(column) else { continue };
-            let Some(texts) = texts(values) else { continue };
-            match column.push {
-                Push::Equal(name) => {
-                    if let [text] = texts.as_slice()
-                        && !text.trim().is_empty()
-                        && !text.contains('\0')
-                    {
-                        set(parameters, name, text);
-                    }
-                }
-                Push::AnyOf(name) => {
-                    let list = texts.join(",");
-                    if list.len() <= LONGEST_LIST && texts.iter().all(|text| !text.contains(',')) {
-                        set(parameters, name, list);
-                    }
-                }
-                Push::OneOf(name, known)
-                    if texts.iter().all(|text| known.contains(&text.as_str())) =>
-                {
-                    set(parameters, name, texts.join(","));
-                }
-                Push::ExactlyOne(name, known) => {
-                    if let [text] = texts.as_slice()
-                        && known.contains(&text.as_str())
-                    {
-                        set(parameters, name, text);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn flags(&self, parameters: &mut Parameters) {
-        for column in self.table.columns {
-            if let Push::Flag(name, on, off) = column.push
-                && let Some([Value::Boolean(value)]) = self.values(column)
-                && let Some(text) = if *value { on } else { off }
-            {
-                set(parameters, name, text);
-            }
-        }
-    }
-
     /// The time window that leaves least, of those that conditions set.
     fn window(&self) -> Option<(&'static str, Range, &Domain)> {
         let windows = self.table.columns.iter().filter_map(|column| {
@@ -301,7 +269,7 @@ impl Planner {
 
     fn projects(&self) -> ProjectFilter {
         let mut filter = ProjectFilter::default();
-        if self.table.endpoint.parent != Parent::Project {
+        if self.table.endpoint.parent == Parent::Organization {
             return filter;
         }
         for column in self.table.columns {
@@ -334,27 +302,6 @@ fn positive(value: &Value) -> Option<String> {
         }
         _ => None,
     }
-}
-
-const SECOND: i64 = 1_000_000;
-
-/// 1900-01-01 and 9000-01-01: times outside cannot be sent, and no real build has them.
-const EARLIEST: i64 = -2_208_988_800 * SECOND;
-const LATEST: i64 = 221_845_392_000 * SECOND;
-
-/// A lower bound on whole seconds that lies before `micros` for certain.
-fn before(micros: i64) -> Option<String> {
-    (micros > EARLIEST).then(|| whole_second(micros.min(LATEST).div_euclid(SECOND) - 1)).flatten()
-}
-
-/// An upper bound on whole seconds that lies after `micros` for certain.
-fn after(micros: i64) -> Option<String> {
-    (micros < LATEST).then(|| whole_second(micros.max(EARLIEST).div_euclid(SECOND) + 2)).flatten()
-}
-
-fn whole_second(seconds: i64) -> Option<String> {
-    let time = chrono::DateTime::from_timestamp(seconds, 0)?;
-    Some(time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ pub const TABLE: Table = Table {
         by_id: &[("statusFilter", "all"), ("queryOrder", "queueTimeAscending")],
         batch: 200,
         on_demand: None,
+        projection: None,
     },
     columns: &[
         integer("id", "Build id, unique in the organization.").push(Push::Ids("buildIds")),
@@ -113,12 +114,16 @@ pub const TABLE: Table = Table {
             "repository_id",
             "Repository that was built: a GUID in Azure Repos, else the host's id.",
         )
-        .at("/repository/id"),
+        .at("/repository/id")
+        .push(Push::Together("repositoryId")),
         text("repository_name", "Name of the repository that was built.").at("/repository/name"),
         text("repository_type", "Kind of the repository, e.g. TfsGit or GitHub.")
-            .at("/repository/type"),
+            .at("/repository/type")
+            .push(Push::Together("repositoryType")),
         text("repository_url", "Address of the repository that was built.").at("/repository/url"),
-        uuid("requested_for_id", "Identity that the run is for.").at("/requestedFor/id"),
+        uuid("requested_for_id", "Identity that the run is for.")
+            .at("/requestedFor/id")
+            .push(Push::Equal("requestedFor")),
         text("requested_for_name", "Display name of that identity.")
             .at("/requestedFor/displayName"),
         text("requested_for_unique_name", "Sign-in name of that identity.")
@@ -148,7 +153,7 @@ pub const TABLE: Table = Table {
         text("parameters", "Parameters of the run: a string of JSON, as the API has it."),
         jsonb("template_parameters", "Parameters of the YAML template."),
         jsonb("trigger_info", "What the source provider said about the trigger."),
-        jsonb("tags", "Tags of the run."),
+        jsonb("tags", "Tags of the run.").push(Push::Contains("tagFilters")),
         jsonb("properties", "Extra properties of the run."),
         jsonb("demands", "What the agent had to have."),
         jsonb("validation_results", "Why a run could not start."),

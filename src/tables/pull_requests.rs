@@ -38,6 +38,7 @@ pub const TABLE: Table = Table {
         by_id: &[],
         batch: 0,
         on_demand: None,
+        projection: None,
     },
     columns: &[
         integer("pull_request_id", "Pull request id, unique in the organization.")
@@ -112,7 +113,8 @@ pub const TABLE: Table = Table {
             .at("/completionOptions/bypassPolicy"),
         jsonb("completion_options", "All choices for completing it."),
         timestamptz("completion_queue_time", "When it was last queued for completion."),
-        jsonb("reviewers", "Reviewers and groups with their votes (10 approved … -10 rejected)."),
+        jsonb("reviewers", "Reviewers and groups with their votes (10 approved … -10 rejected).")
+            .push(Push::ContainsId("searchCriteria.reviewerId")),
         jsonb("labels", "Labels."),
         jsonb("merge_options", "Choices for the test merge."),
         jsonb("fork_source", "Fork that it comes from."),

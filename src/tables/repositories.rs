@@ -23,6 +23,7 @@ pub const TABLE: Table = Table {
         by_id: &[],
         batch: 0,
         on_demand: None,
+        projection: None,
     },
     columns: &[
         uuid("id", "Repository id; survives renames."),

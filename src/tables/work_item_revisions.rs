@@ -32,6 +32,19 @@ pub const TABLE: Table = Table {
         batch: 0,
         // Long texts (System.Description, System.History …) and everything custom.
         on_demand: Some(OnDemand { below: "/fields/", parameter: ("$expand", "fields") }),
+        projection: Some(Projection {
+            parameter: "fields",
+            below: "/fields/",
+            always: &["System.Id", "System.Rev", "System.ChangedDate"],
+            // Other clients switch at 1,900; the service's own limit is not documented.
+            post_from: 1_900,
+            body: &[
+                ("fields", BodyKind::List),
+                ("types", BodyKind::List),
+                ("includeDeleted", BodyKind::Flag),
+            ],
+            get_only: &["$maxPageSize"],
+        }),
     },
     columns: &[
         integer("id", "Work item id, unique in the organization."),
@@ -51,7 +64,10 @@ pub const TABLE: Table = Table {
         })),
         field!(text, "changed_by", "System.ChangedBy", "Who wrote the revision.").identity(),
         field!(text, "team_project", "System.TeamProject", "Project that the item was in."),
-        field!(text, "work_item_type", "System.WorkItemType", "Type, e.g. Bug or User Story."),
+        // "Types-scoped requests will only return work item revisions of the specified type(s)": of
+        // the type that the revision itself has.
+        field!(text, "work_item_type", "System.WorkItemType", "Type, e.g. Bug or User Story.")
+            .push(Push::AnyOf("types")),
         field!(text, "state", "System.State", "Workflow state, e.g. Active."),
         field!(text, "reason", "System.Reason", "Why the item is in that state."),
         field!(text, "title", "System.Title", "Title."),

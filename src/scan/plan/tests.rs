@@ -1,5 +1,6 @@
 //! Which conditions become which parameters, and which stay local.
 
+use super::bounds::{EARLIEST, SECOND};
 use super::*;
 use crate::scan::condition::Op;
 use crate::tables;
@@ -30,7 +31,10 @@ fn parameters(plan: &Plan) -> Vec<String> {
         .map(|list| {
             let states =
                 list.states.iter().map(|(name, values)| format!("{name}={}", values.join(",")));
-            let others = list.parameters.iter().map(|(name, value)| format!("{name}={value}"));
+            let replaced = |name: &String| list.filters.iter().any(|(filter, _)| filter == name);
+            let own = list.parameters.iter().filter(|(name, _)| !replaced(name));
+            let others = own.chain(&list.filters);
+            let others = others.map(|(name, value)| format!("{name}={value}"));
             states.chain(others).collect::<Vec<_>>().join("&")
         })
         .collect()

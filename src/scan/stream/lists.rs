@@ -3,9 +3,10 @@
 use super::{Outlet, Project, Scan, Stop, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
-use crate::catalog::endpoint::{Paging, Parent};
+use crate::catalog::endpoint::{BodyKind, Paging, Parent, Projection};
+use crate::error::Error;
 use crate::scan::decode::Decoder;
-use crate::scan::plan::List;
+use crate::scan::plan::{List, Plan};
 use crate::scan::seen::Seen;
 
 impl Scan {
@@ -52,34 +53,90 @@ impl Scan {
     ) -> Result<Pages, Stop> {
         let endpoint = &self.table.endpoint;
         let subject = self.subject(project);
-        let path_project = project.map(|project| project.id.as_str());
-        // Lists of the organization that a project can narrow take the table option as it is.
-        let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
-        let mut request = Request::get(path_project.or(own), endpoint.path);
-        if let Some((name, value)) = state {
-            request.set(name, value);
-        }
-        for (name, value) in &list.parameters {
-            request.set(name, value);
-        }
-        if let Some(on_demand) = endpoint.on_demand.as_ref().filter(|_| self.on_demand) {
-            let (name, value) = on_demand.parameter;
-            request.set(name, value);
-        }
-        let (style, decoder) = self.style(list);
+        let (_, decoder) = self.style(list);
         let decoder = decoder.as_ref().unwrap_or(&self.decoder);
-        let mut pager = Pager::new(request, style, self.page_size());
+        let mut narrowing = Narrowing::All;
+        let mut pager = self.pager(list, state.as_ref(), project, narrowing);
         let mut pages = Pages::One;
         loop {
             let request = pager.request();
-            let (page, facts) =
-                self.read_page(request, endpoint, decoder, &subject, seen, outlet).await?;
+            let read = self.read_page(request, endpoint, decoder, &subject, seen, outlet).await;
+            let (page, facts) = match read {
+                // A value that this organization does not know, perhaps. Without it the list is
+                // longer, and PostgreSQL finds the rows in it.
+                Err(Stop::Failed(error)) if narrowing == Narrowing::All && is_refusal(&error) => {
+                    let plain = self.pager(list, state.as_ref(), project, Narrowing::None);
+                    if pages != Pages::One || plain.request() == request {
+                        return Err(error.into());
+                    }
+                    (narrowing, pager) = (Narrowing::None, plain);
+                    continue;
+                }
+                read => read?,
+            };
             self.send(page, outlet).await?;
             match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
                 Step::Done => return Ok(pages),
                 Step::Next if only_first => return Ok(Pages::More),
                 Step::Next => pages = Pages::More,
             }
+        }
+    }
+
+    /// The list, from its first page on.
+    fn pager(
+        &self,
+        list: &List,
+        state: Option<&(&'static str, String)>,
+        project: Option<&Project>,
+        narrowing: Narrowing,
+    ) -> Pager {
+        let endpoint = &self.table.endpoint;
+        let path_project = project.map(|project| project.id.as_str());
+        // Lists of the organization that a project can narrow take the table option as it is.
+        let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
+        let wanted = self.narrowed_to(narrowing);
+        let mut request = Request::get(path_project.or(own).or(wanted), endpoint.path);
+        if let Some((name, value)) = state {
+            request.set(name, value);
+        }
+        for (name, value) in &list.parameters {
+            request.set(name, value);
+        }
+        if narrowing == Narrowing::All {
+            for (name, value) in &list.filters {
+                request.set(name, value);
+            }
+            if let (Some(projection), Some(members)) = (&endpoint.projection, &self.members) {
+                request.set(projection.parameter, members.join(","));
+            }
+        }
+        if let Some(on_demand) = endpoint.on_demand.as_ref().filter(|_| self.on_demand) {
+            let (name, value) = on_demand.parameter;
+            request.set(name, value);
+        }
+        let mut size = self.page_size();
+        if let Some(projection) = &endpoint.projection
+            && request.target(&self.client.settings().api_version).len() > projection.post_from
+        {
+            as_post(&mut request, projection);
+            size = size.filter(|size| !projection.get_only.contains(&size.parameter));
+        }
+        Pager::new(request, self.style(list).0, size)
+    }
+
+    /// The one project that conditions leave of a list that a project can narrow.
+    fn narrowed_to(&self, narrowing: Narrowing) -> Option<&str> {
+        let optional = self.table.endpoint.parent == Parent::OptionalProject;
+        match &self.plan {
+            Plan::Lists { projects, .. } if optional && narrowing == Narrowing::All => {
+                match (projects.ids.as_deref(), projects.names.as_deref()) {
+                    (Some([id]), _) => Some(id),
+                    (None, Some([name])) if !name.trim().is_empty() => Some(name),
+                    _ => None,
+                }
+            }
+            _ => None,
         }
     }
 
@@ -110,6 +167,31 @@ impl Scan {
         let first = if adaptable { hint.max(2) } else { later };
         endpoint.page_size_parameter.map(|parameter| PageSize { parameter, first, later })
     }
+}
+
+/// Whether a list is asked for with everything that makes it shorter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Narrowing {
+    All,
+    None,
+}
+
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::Refused { answer, .. } if matches!(answer.status, 400 | 404))
+}
+
+/// Moves parameters into the body of a POST.
+fn as_post(request: &mut Request, projection: &Projection) {
+    let mut body = serde_json::Map::new();
+    for (name, kind) in projection.body {
+        let Some(value) = request.take(name) else { continue };
+        let value = match kind {
+            BodyKind::Flag => serde_json::Value::from(value == "true"),
+            BodyKind::List => value.split(',').collect(),
+        };
+        body.insert((*name).to_owned(), value);
+    }
+    request.body = Some(serde_json::Value::Object(body).to_string());
 }
 
 /// How many pages a list had.

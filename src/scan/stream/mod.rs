@@ -71,6 +71,8 @@ pub struct Scan {
     pub decoder: Decoder,
     /// Whether values are wanted that the list holds only on demand.
     pub on_demand: bool,
+    /// Members of the elements that are wanted, where the list can be asked for these only.
+    pub members: Option<Vec<String>>,
     /// Project that the foreign table is limited to, by name or id.
     pub project: Option<String>,
     /// Projects read at once.
@@ -114,6 +116,13 @@ impl From<Error> for Stop {
     }
 }
 
+/// A part of a scan that goes on beside others.
+#[derive(Debug)]
+enum Job {
+    Visit(Project),
+    Get(String),
+}
+
 /// A project to visit.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -125,48 +134,53 @@ impl Scan {
     async fn read(self: &Arc<Self>, outlet: &Outlet) -> Result<(), Stop> {
         match &self.plan {
             Plan::Nothing => Ok(()),
-            Plan::Gets(paths) => self.read_single(paths, outlet).await,
+            Plan::Gets(paths) => {
+                self.fan_out(paths.iter().cloned().map(Job::Get).collect(), outlet).await
+            }
             Plan::Lists { projects, .. } => match self.table.endpoint.parent {
                 Parent::Project => {
                     let projects = self.projects(projects, outlet).await?;
-                    self.fan_out(projects, outlet).await
+                    self.fan_out(projects.into_iter().map(Job::Visit).collect(), outlet).await
                 }
                 Parent::Organization | Parent::OptionalProject => self.visit(None, outlet).await,
             },
         }
     }
 
-    /// Elements asked for one by one. One that does not exist is no row.
-    async fn read_single(&self, paths: &[String], outlet: &Outlet) -> Result<(), Stop> {
-        let mut seen = Seen::default();
-        for path in paths {
-            let request = Request::get(None, path);
-            let subject = self.subject(None);
-            let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
-            self.announce(&request, outlet).await?;
-            match self.client.fetch(&request, &subject, &self.usage, read).await {
-                Ok(data) => self.deliver(data.value, &mut seen, outlet).await?,
-                Err(Error::Refused { answer, .. }) if answer.status == 404 => {}
-                Err(error) => return Err(error.into()),
-            }
+    async fn work(&self, job: Job, outlet: &Outlet) -> Result<(), Stop> {
+        match job {
+            Job::Visit(project) => self.visit(Some(project), outlet).await,
+            Job::Get(path) => self.read_single(&path, outlet).await,
         }
-        Ok(())
     }
 
-    /// Visits projects, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
-    async fn fan_out(
-        self: &Arc<Self>,
-        projects: VecDeque<Project>,
-        outlet: &Outlet,
-    ) -> Result<(), Stop> {
+    /// An element asked for by its path. One that does not exist is no row.
+    async fn read_single(&self, path: &str, outlet: &Outlet) -> Result<(), Stop> {
+        let request = Request::get(None, path);
+        let subject = self.subject(None);
+        let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
+        self.announce(&request, outlet).await?;
+        match self.client.fetch(&request, &subject, &self.usage, read).await {
+            Ok(data) => {
+                let mut page = data.value;
+                page.keep_unseen(&mut Seen::default());
+                self.send(page, outlet).await
+            }
+            Err(Error::Refused { answer, .. }) if answer.status == 404 => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Does the jobs, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
+    async fn fan_out(self: &Arc<Self>, jobs: VecDeque<Job>, outlet: &Outlet) -> Result<(), Stop> {
         let enough = self.limit.unwrap_or(0);
-        let queue = Arc::new(Mutex::new(projects));
-        let next = |queue: &Mutex<VecDeque<Project>>| {
+        let queue = Arc::new(Mutex::new(jobs));
+        let next = |queue: &Mutex<VecDeque<Job>>| {
             queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
         };
         while self.delivered.load(Ordering::Relaxed) < enough {
             match next(&queue) {
-                Some(project) => self.visit(Some(project), outlet).await?,
+                Some(job) => self.work(job, outlet).await?,
                 None => return Ok(()),
             }
         }
@@ -174,8 +188,8 @@ impl Scan {
         for _ in 0..self.concurrency.max(1) {
             let (scan, queue, outlet) = (Arc::clone(self), Arc::clone(&queue), outlet.clone());
             workers.spawn(async move {
-                while let Some(project) = next(&queue) {
-                    scan.visit(Some(project), &outlet).await?;
+                while let Some(job) = next(&queue) {
+                    scan.work(job, &outlet).await?;
                 }
                 Ok::<(), Stop>(())
             });
@@ -239,12 +253,6 @@ impl Scan {
         page.keep_unseen(seen);
         let facts = facts(&page, data.continuation);
         Ok((page, facts))
-    }
-
-    /// Delivers what is new in a page.
-    async fn deliver(&self, mut page: Page, seen: &mut Seen, outlet: &Outlet) -> Result<(), Stop> {
-        page.keep_unseen(seen);
-        self.send(page, outlet).await
     }
 
     async fn send(&self, page: Page, outlet: &Outlet) -> Result<(), Stop> {
