@@ -111,8 +111,33 @@ def test_explain_verbose_names_the_endpoint_and_what_is_pushed(db):
     (pushed,) = [line for line in text.splitlines() if "Azure DevOps Filter" in line]
     assert "result" in pushed
     assert "quality" not in pushed
+    assert "API Parameters: resultFilter: (builds.result = 'failed'::text)" in text
+    assert "API Fan-out: every wellFormed project" in text
+    assert "API Rechecked Only: (builds.quality ~~ 'x%'::text)" in text
     plain = lines(db, "EXPLAIN SELECT id FROM ado.builds WHERE result = 'failed'")
     assert "Azure DevOps" not in plain
+
+
+def test_explain_verbose_shows_parameters_with_their_expressions(db):
+    def api(query):
+        text = lines(db, f"EXPLAIN (VERBOSE, COSTS OFF) {query}")
+        found = [line.strip() for line in text.splitlines() if "API " in line]
+        return dict(line.split(": ", 1) for line in found)
+
+    window = api("SELECT id FROM ado.builds WHERE queue_time > now() - interval '7 days'")
+    assert window["API Parameters"] == "minTime: (builds.queue_time > (now() - '7 days'::interval))"
+    single = api("SELECT title FROM ado.pull_requests WHERE pull_request_id IN (7, 8)")
+    assert single["API Fan-out"] == "none, single elements by id"
+    assert single["API Parameters"].startswith("path /_apis/git/pullrequests/{}: ")
+    computed = api("SELECT id FROM ado.builds WHERE queue_time > (SELECT min(oid)::text::timestamptz FROM pg_class)")
+    assert computed["API Parameters"] == "minTime: queue_time by a value that the plan computes"
+    project = api("SELECT id FROM ado.builds WHERE project_name = 'x' AND id < 5")
+    assert project["API Fan-out"] == "wellFormed projects that the conditions name"
+    assert project["API Rechecked Only"] == "(builds.id < 5)"
+    db.execute("CREATE TABLE wanted AS SELECT generate_series(1, 5) AS id; ANALYZE wanted")
+    joined = api("SELECT b.id FROM wanted w JOIN ado.builds b ON b.id = w.id")
+    assert joined["API Parameters"] == "buildIds: id of the rows below"
+    assert db.org.requests() == []
 
 
 def test_explain_analyze_counts_what_the_service_saw(db):

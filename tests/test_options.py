@@ -16,6 +16,8 @@ SERVER_OPTIONS = {
     "skip_inaccessible",
     "ca_certificate",
     "proxy",
+    "fdw_startup_cost",
+    "fdw_page_cost",
 }
 
 GOOD = {
@@ -46,6 +48,8 @@ GOOD = {
         "/etc/ssl/company.pem",
         "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----",
     ],
+    "fdw_startup_cost": ["0", "25", "1.5e3"],
+    "fdw_page_cost": ["0", "100"],
     "proxy": ["http://proxy.example.com:3128", "https://proxy.example.com"],
 }
 
@@ -82,6 +86,8 @@ BAD = {
     "skip_inaccessible": ["", "maybe", "2", "tru e"],
     "ca_certificate": ["", " "],
     # A scheme that the client does not speak must not mean that it goes without a proxy.
+    "fdw_startup_cost": ["", "-1", "cheap", "NaN", "inf"],
+    "fdw_page_cost": ["", "-1", "1e13"],
     "proxy": ["", "not a url", "ftp://proxy.example.com", "foo://proxy.example.com:3128"],
 }
 

@@ -79,6 +79,47 @@ pub enum Push {
     Flag(&'static str, Option<&'static str>, Option<&'static str>),
 }
 
+/// Which ends of a range a condition sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounds {
+    /// Neither: it only says that there is a value.
+    None,
+    /// `>`, `>=`
+    Lower,
+    /// `<`, `<=`
+    Upper,
+    /// `=`
+    Both,
+}
+
+impl Push {
+    /// What a condition sets, for people to read.
+    pub fn parameter(&self, bounds: Bounds) -> String {
+        match self {
+            Push::Local => "nothing".into(),
+            Push::Equal(name)
+            | Push::Ids(name)
+            | Push::AnyOf(name)
+            | Push::Together(name)
+            | Push::Contains(name)
+            | Push::ContainsId(name)
+            | Push::OneOf(name, _)
+            | Push::ExactlyOne(name, _)
+            | Push::Flag(name, ..) => (*name).into(),
+            Push::Get(path) => format!("path {path}"),
+            Push::Stream => "the lists that are read".into(),
+            Push::ProjectId | Push::ProjectName => "the projects that are visited".into(),
+            Push::Range(range) => match (bounds, range.until) {
+                (Bounds::None, _) => "the lists that are read".into(),
+                (Bounds::Upper, Some(until)) => until.into(),
+                (Bounds::Upper, None) => "nothing".into(),
+                (Bounds::Both, Some(until)) => format!("{} and {until}", range.since),
+                (Bounds::Lower | Bounds::Both, _) => range.since.into(),
+            },
+        }
+    }
+}
+
 /// A time window that the API can cut from a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {

@@ -88,6 +88,8 @@ pub struct Stream {
     pub parameter: &'static str,
     /// Values of the column that the part holds; sent comma-separated.
     pub values: &'static [&'static str],
+    /// Part of the table's rows that it holds, from 0 to 1; a guess for the planner.
+    pub share: f64,
     /// Elements can leave this part and enter an earlier one while it is being read: after a part of
     /// more than one page the earlier ones are read again.
     pub leaks: bool,

@@ -328,7 +328,8 @@ pub unsafe fn array_values(datum: pg_sys::Datum, element: pg_sys::Oid) -> Option
     }
 }
 
-fn unix_micros(micros: i64) -> i64 {
+/// PostgreSQL's microseconds since 2000 as those since 1970; the infinities stay.
+pub fn unix_micros(micros: i64) -> i64 {
     match micros {
         i64::MIN | i64::MAX => micros,
         finite => finite.saturating_add(EPOCH_MICROS),

@@ -2,7 +2,7 @@
 //!
 //! [`shell`]: handler, validator and hook. [`options`]: every option and its checks. [`import`]: IMPORT
 //! FOREIGN SCHEMA. [`relation`]: declared columns meet the catalogue. [`server`]: server and user
-//! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: estimates and plans. [`paths`]: ways to scan and what they cost.
+//! mapping to a client. [`clause`]: which clauses can be pushed. [`planner`]: sizes and plans. [`estimate`]: how many rows conditions leave. [`paths`]: ways to scan and what they cost.
 //! [`batch`]: joins that ask for their keys together.
 //! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
 //! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
@@ -11,6 +11,7 @@
 pub mod batch;
 pub mod clause;
 pub mod datum;
+pub mod estimate;
 pub mod executor;
 pub mod explain;
 pub mod functions;

@@ -52,6 +52,8 @@ const SERVER: &[OptionSpec] = &[
         if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
     }),
     option("proxy", "the URL of a proxy, http://host:port", proxy),
+    option("fdw_startup_cost", "a cost of the planner, 0 or more", cost),
+    option("fdw_page_cost", "a cost of the planner, 0 or more", cost),
 ];
 
 const USER_MAPPING: &[OptionSpec] = &[option("pat", "a personal access token", secret)];
@@ -68,6 +70,14 @@ const TABLE: &[OptionSpec] = &[
 fn estimate(value: &str) -> Result<(), String> {
     match value.trim().parse::<f64>() {
         Ok(rows) if (1.0..=1e12).contains(&rows) => Ok(()),
+        _ => Err(format!("\"{value}\" is not in range")),
+    }
+}
+
+/// A cost in the planner's units.
+fn cost(value: &str) -> Result<(), String> {
+    match value.trim().parse::<f64>() {
+        Ok(cost) if (0.0..=1e12).contains(&cost) => Ok(()),
         _ => Err(format!("\"{value}\" is not in range")),
     }
 }

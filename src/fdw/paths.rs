@@ -10,15 +10,16 @@ use pgrx::pg_sys;
 
 use super::batch::{self, Source};
 use super::clause::{self, Matched};
+use super::options::find;
 use super::plan_data::Comparison;
-use super::relation::{Attribute, Relation};
+use super::relation::{Attribute, Relation, pairs};
 use super::report::ok_or_error;
 use crate::catalog::column::Push;
 use crate::catalog::endpoint::Parent;
 use crate::scan::plan::MOST_GETS;
 
-/// Cost of waiting for an answer, in the planner's units (a sequential page read is 1): tens of
-/// milliseconds. A guess; a slow network changes all paths alike.
+/// Cost of waiting for the first answer and for each further page, in the planner's units (a
+/// sequential page read is 1): tens of milliseconds. A guess; server options change it.
 const REQUEST_COST: f64 = 100.0;
 
 /// Cost of a row: its bytes cross the network and are decoded.
@@ -41,7 +42,8 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
     // SAFETY: the planner's own structs; paths are made in the planner's context.
     unsafe {
         let own = narrowed(root, rel, &relation, (*rel).baserestrictinfo);
-        let cost = cost(&relation, &own, (*rel).tuples);
+        let units = request_costs(relation.server);
+        let cost = cost(&relation, &own, (*rel).tuples, units);
         let outer = (*rel).lateral_relids;
         add_path(root, rel, Offer { rows: (*rel).rows, cost, outer, below: None });
         let joins = joins(root, rel, &relation);
@@ -49,7 +51,7 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
             let info = *info;
             let mut columns = narrowed(root, rel, &relation, (*info).ppi_clauses);
             columns.extend(own.iter().cloned());
-            let cost = self::cost(&relation, &columns, (*rel).tuples);
+            let cost = self::cost(&relation, &columns, (*rel).tuples, units);
             if is_key(&relation, &columns) {
                 (*info).ppi_rows = 1.0;
             }
@@ -59,7 +61,7 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
         for source in &joins.sources {
             let mut columns = own.clone();
             columns.push(Fixed { attribute: source.attribute, values: source.rows.max(1.0) });
-            let (startup, total) = self::cost(&relation, &columns, (*rel).tuples);
+            let (startup, total) = self::cost(&relation, &columns, (*rel).tuples, units);
             let below = (*source.path).total_cost;
             let cost = (startup + below, total + below);
             let rows = fetched(&relation, &columns, (*rel).rows).min((*rel).rows);
@@ -68,8 +70,19 @@ pub unsafe extern "C-unwind" fn get_foreign_paths(
     }
 }
 
+/// The server's options `fdw_startup_cost` and `fdw_page_cost`.
+fn request_costs(server: pg_sys::Oid) -> (f64, f64) {
+    // SAFETY: the oid is that of an existing table's server; the result is palloc'd.
+    let options = unsafe { pairs((*pg_sys::GetForeignServer(server)).options) };
+    let option = |name: &str| find(&options, name)?.trim().parse::<f64>().ok();
+    (
+        option("fdw_startup_cost").unwrap_or(REQUEST_COST),
+        option("fdw_page_cost").unwrap_or(REQUEST_COST),
+    )
+}
+
 /// Whether the columns identify a row.
-fn is_key(relation: &Relation, columns: &[Fixed<'_>]) -> bool {
+pub(super) fn is_key(relation: &Relation, columns: &[Fixed<'_>]) -> bool {
     let fixed = |name: &&str| {
         columns.iter().any(|fixed| fixed.attribute.column.is_some_and(|c| c.name == *name))
     };
@@ -78,10 +91,10 @@ fn is_key(relation: &Relation, columns: &[Fixed<'_>]) -> bool {
 
 /// A column that an equality fixes to some values.
 #[derive(Debug, Clone)]
-struct Fixed<'a> {
-    attribute: &'a Attribute,
+pub(super) struct Fixed<'a> {
+    pub(super) attribute: &'a Attribute,
     /// How many; estimated where the list is not a constant.
-    values: f64,
+    pub(super) values: f64,
 }
 
 /// The values that one of the columns is fixed to.
@@ -106,24 +119,13 @@ fn fetched(relation: &Relation, columns: &[Fixed<'_>], rows: f64) -> f64 {
     }
 }
 
-/// The rows that conditions of a relation's own leave, where they fix its key; the planner has no
-/// statistics that would tell.
-///
-/// # Safety
-/// `root` and `rel` are the planner's own.
-pub unsafe fn rows_of_key(
-    root: *mut pg_sys::PlannerInfo,
-    rel: *mut pg_sys::RelOptInfo,
-    relation: &Relation,
-) -> Option<f64> {
-    // SAFETY: the caller's promise.
-    let columns = unsafe { narrowed(root, rel, relation, (*rel).baserestrictinfo) };
-    let values = columns.iter().map(|fixed| fixed.values).product::<f64>();
-    is_key(relation, &columns).then_some(values.clamp(1.0, relation.rows_estimate))
-}
-
 /// Requests and rows of a scan whose conditions fix these columns, as startup and total cost.
-fn cost(relation: &Relation, columns: &[Fixed<'_>], rows: f64) -> (f64, f64) {
+fn cost(
+    relation: &Relation,
+    columns: &[Fixed<'_>],
+    rows: f64,
+    (startup, page): (f64, f64),
+) -> (f64, f64) {
     let endpoint = &relation.table.endpoint;
     let projects = match (endpoint.parent, &relation.project) {
         (Parent::Project, None) => values_of(columns, by_project).unwrap_or(PROJECTS).min(PROJECTS),
@@ -143,11 +145,11 @@ fn cost(relation: &Relation, columns: &[Fixed<'_>], rows: f64) -> (f64, f64) {
         (None, None) => (full, fetched),
     };
     let waves = (requests / CONCURRENCY).max(1.0);
-    (REQUEST_COST, REQUEST_COST * waves + fetched * ROW_COST)
+    (startup, startup + page * (waves - 1.0) + fetched * ROW_COST)
 }
 
 /// The columns that equalities in a list of clauses fix.
-unsafe fn narrowed<'a>(
+pub(super) unsafe fn narrowed<'a>(
     root: *mut pg_sys::PlannerInfo,
     rel: *mut pg_sys::RelOptInfo,
     relation: &'a Relation,
@@ -172,7 +174,10 @@ unsafe fn narrowed<'a>(
 
 /// Values of a right-hand side: one, or about as many as its array has.
 #[cfg_attr(not(any(feature = "pg17", feature = "pg18")), allow(unused_variables))]
-unsafe fn values_in(root: *mut pg_sys::PlannerInfo, expression: *mut pg_sys::Expr) -> f64 {
+pub(super) unsafe fn values_in(
+    root: *mut pg_sys::PlannerInfo,
+    expression: *mut pg_sys::Expr,
+) -> f64 {
     // SAFETY: the planner's own expression.
     unsafe {
         let node = expression.cast::<pg_sys::Node>();

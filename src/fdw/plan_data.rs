@@ -42,6 +42,8 @@ pub struct PushedClause {
     pub comparison: Comparison,
     /// Indexes of the right-hand sides in `fdw_exprs`; none for booleans.
     pub expressions: Vec<usize>,
+    /// Position in the plan's list of clauses.
+    pub position: i32,
 }
 
 /// A scan below the foreign scan, whose rows hold keys to ask for.

@@ -20,9 +20,7 @@ pub unsafe extern "C-unwind" fn get_foreign_rel_size(
     unsafe {
         (*rel).tuples = relation.rows_estimate;
         pg_sys::set_baserel_size_estimates(root, rel);
-        if let Some(rows) = super::paths::rows_of_key(root, rel, &relation) {
-            (*rel).rows = rows;
-        }
+        (*rel).rows = super::estimate::rows(root, rel, &relation);
     }
 }
 
@@ -63,6 +61,7 @@ pub unsafe extern "C-unwind" fn get_foreign_plan(
                 attribute: matched.attribute,
                 comparison: matched.comparison,
                 expressions: (first..first + matched.expressions.len()).collect(),
+                position: index,
             });
         }
         let private = ok_or_error(data.to_list());

@@ -25,12 +25,13 @@ const REASONS: &[&str] = &[
 static UNFINISHED: Stream = Stream {
     parameter: "statusFilter",
     values: &["postponed", "notStarted", "inProgress", "cancelling"],
+    share: 0.005,
     leaks: false,
 };
 
 /// Builds that have ended. One that is run again goes back to the unfinished.
 static COMPLETED: Stream =
-    Stream { parameter: "statusFilter", values: &["completed"], leaks: true };
+    Stream { parameter: "statusFilter", values: &["completed"], share: 0.995, leaks: true };
 
 /// `minTime` and `maxTime` compare with whichever time `queryOrder` names.
 const fn window(order: &'static str, only: Option<&'static Stream>) -> Push {
