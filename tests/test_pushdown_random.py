@@ -1,5 +1,6 @@
 """Random conditions find the same rows in the foreign tables as in a local copy of them."""
 
+import json
 import os
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from harness.database import TABLES
 from truth import key
 
-EXAMPLES = int(os.environ.get("PUSHDOWN_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("PUSHDOWN_EXAMPLES", "1000"))
 
 # All at once: whatever the service does, a condition must not lose a row.
 TRAPS = {
@@ -26,6 +27,7 @@ TRAPS = {
 }
 
 TIME, INTEGER, TEXT, UUID, BOOLEAN = "timestamptz", "integer", "text", "uuid", "boolean"
+STRINGS, PEOPLE = "array of strings", "array of identities"
 
 # What a pull request read by its id shows in another way than the list is left out.
 COLUMNS = {
@@ -40,12 +42,14 @@ COLUMNS = {
         "id": INTEGER, "project_id": UUID, "project_name": TEXT, "build_number": TEXT,
         "definition_id": INTEGER, "status": TEXT, "result": TEXT, "reason": TEXT,
         "queue_time": TIME, "start_time": TIME, "finish_time": TIME, "source_branch": TEXT,
-        "requested_for_name": TEXT, "retained_by_release": BOOLEAN,
+        "requested_for_name": TEXT, "retained_by_release": BOOLEAN, "requested_for_id": UUID,
+        "repository_id": TEXT, "repository_type": TEXT, "tags": STRINGS,
     },
     "pull_requests": {
         "pull_request_id": INTEGER, "project_id": UUID, "project_name": TEXT, "repository_id": UUID,
         "status": TEXT, "creation_date": TIME, "closed_date": TIME, "created_by_id": UUID,
         "source_ref_name": TEXT, "target_ref_name": TEXT, "is_draft": BOOLEAN, "title": TEXT,
+        "reviewers": PEOPLE,
     },
     "work_item_revisions": {
         "id": INTEGER, "rev": INTEGER, "changed_date": TIME, "team_project": TEXT, "state": TEXT,
@@ -90,6 +94,25 @@ def leaves(column, kind, samples):
     if kind == BOOLEAN:
         forms = ["{}", "NOT {}", "{} IS TRUE", "{} = false", "{} IS NOT TRUE"]
         return st.one_of(null, st.sampled_from(forms).map(lambda form: form.format(column)))
+    if kind == STRINGS:
+        item = st.sampled_from([*samples, "", "a,b", "it's"])
+        several = st.lists(item, max_size=3)
+        arrays = several.map(lambda items: f"ARRAY[{', '.join(map(literal, items))}]::text[]")
+        documents = several.map(lambda items: f"{literal(json.dumps(items))}::jsonb")
+        return st.one_of(
+            null,
+            item.map(lambda text: f"{column} ? {literal(text)}"),
+            arrays.map(lambda array: f"{column} ?& {array}"),
+            arrays.map(lambda array: f"{column} ?| {array}"),
+            documents.map(lambda document: f"{column} @> {document}"),
+            documents.map(lambda document: f"{document} <@ {column}"),
+            documents.map(lambda document: f"{column} <@ {document}"),
+            item.map(lambda text: f"{column} @> {literal(json.dumps(text))}::jsonb"),
+        )
+    if kind == PEOPLE:
+        ids = st.sampled_from([*samples, *STRANGE[UUID], "@me", ""])
+        people = st.lists(ids, max_size=2).map(lambda ids: json.dumps([{"id": id} for id in ids]))
+        return st.one_of(null, people.map(lambda text: f"{column} @> {literal(text)}::jsonb"))
     value = constants(kind, samples)
     comparison = st.tuples(st.sampled_from(["=", "=", "<", "<=", ">", ">=", "<>"]), value)
     several = st.lists(value, min_size=1, max_size=4).map(", ".join)
@@ -138,12 +161,21 @@ def conditions(table, samples):
 
 
 def samples_of(db, table):
-    return {
+    members = {STRINGS: "{}", PEOPLE: "{} -> 'id'"}
+    found = {
+        column: db.column(
+            f"SELECT DISTINCT ({members[kind].format('member')}) #>> '{{}}' FROM local.{table},"
+            f" LATERAL jsonb_array_elements({column}) AS member ORDER BY 1 LIMIT 50"
+        )
+        for column, kind in COLUMNS[table].items()
+        if kind in members
+    }
+    return found | {
         column: db.column(
             f"SELECT DISTINCT {column}::text FROM local.{table} WHERE {column} IS NOT NULL"
             f" ORDER BY 1 LIMIT 400"
         )
-        for column in COLUMNS[table]
+        for column in COLUMNS[table].keys() - found.keys()
     }
 
 

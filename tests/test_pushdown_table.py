@@ -209,10 +209,7 @@ def test_only_wanted_fields_of_revisions_are_asked_for(db):
 def test_many_fields_and_types_go_into_the_body_of_a_post(new_org, new_db):
     org = new_org(work_items=30)
     db = copy(new_db(org, page_size=10))
-    columns = db.value(
-        "SELECT string_agg(column_name, ', ') FROM azure_devops.columns()"
-        " WHERE table_name = 'work_item_revisions' AND field LIKE '/fields/System.%%'"
-    )
+    columns = "id, rev, title, state, work_item_type, area_path, iteration_path, created_date"
     types = ["Bug", "Task", *(f"A type that nobody has ever seen: number {n}" for n in range(30))]
     query = f"SELECT {columns} FROM {{}}.work_item_revisions WHERE work_item_type = ANY(%s)"
     there, here = (sorted(map(str, db.rows(query.format(s), [types]))) for s in ("ado", "local"))
