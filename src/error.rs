@@ -122,6 +122,12 @@ pub enum Error {
         /// Known tables, closest first.
         known: Vec<&'static str>,
     },
+    /// A relation that is no foreign table of this extension.
+    #[error("\"{name}\" is not a foreign table of azure_devops_fdw")]
+    NotOurTable {
+        /// Its name.
+        name: String,
+    },
     /// A remote schema other than ours.
     #[error("remote schema \"{name}\" does not exist")]
     UnknownSchema {

@@ -18,3 +18,5 @@ pub mod tables;
 ::pgrx::pg_module_magic!();
 
 ::pgrx::extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", finalize);
+
+::pgrx::extension_sql_file!("../sql/incremental.sql", name = "incremental");

@@ -1,7 +1,7 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -12,7 +12,7 @@ use super::io::Stream;
 use super::plan_data::{Comparison, PlanData, PushedClause};
 use super::relation::Relation;
 use super::report::{ok_or_error, tell};
-use super::{server, settings};
+use super::{feed, server, settings};
 use crate::api::client::Usage;
 use crate::catalog::table::Table;
 use crate::error::Error;
@@ -194,9 +194,10 @@ impl ScanState {
                 }
                 Event::Request(request) => tell(PgLogLevel::NOTICE, request, None),
                 Event::Warning(warning) => tell(PgLogLevel::WARNING, warning, None),
-                Event::End => {
+                Event::End(token) => {
                     self.stop();
                     self.ended = true;
+                    feed::ended(self.relation.oid, token);
                 }
             }
         }
@@ -232,6 +233,8 @@ impl ScanState {
             on_demand,
             members: members(table, wanted().map(|attribute| attribute.pointer.as_str()))
                 .filter(|_| !on_demand),
+            feed_from: feed::take_start(self.relation.oid),
+            feed_to: Mutex::default(),
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,

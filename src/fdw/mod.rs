@@ -7,13 +7,16 @@
 //! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
 //! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
 //! [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
+//! [`declared`]: what refresh asks of a foreign table. [`feed`]: where feeds are continued.
 
 pub mod batch;
 pub mod clause;
 pub mod datum;
+pub mod declared;
 pub mod estimate;
 pub mod executor;
 pub mod explain;
+pub mod feed;
 pub mod functions;
 pub mod import;
 pub mod io;

@@ -30,6 +30,8 @@ pub struct Attribute {
 /// A foreign table.
 #[derive(Debug)]
 pub struct Relation {
+    /// Its oid.
+    pub oid: pg_sys::Oid,
     /// Name as declared.
     pub name: String,
     /// Its server.
@@ -53,6 +55,25 @@ impl Relation {
         Self::of(&relation)
     }
 
+    /// Reads the declaration of a table that a user names, which may be anything.
+    pub fn load_own(oid: pg_sys::Oid) -> Result<Self, Error> {
+        let not_ours = || Error::NotOurTable { name: name_of(oid) };
+        // SAFETY: looks the relation up in the catalogs; a missing one has no kind.
+        if unsafe { pg_sys::get_rel_relkind(oid) } as u8 != pg_sys::RELKIND_FOREIGN_TABLE as u8 {
+            return Err(not_ours());
+        }
+        // SAFETY: the relation is a foreign table; a lock for reading is taken and kept to the end
+        // of the transaction, as by any query.
+        let relation = unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as _) };
+        // SAFETY: the oids come from the catalogs; the results are palloc'd.
+        let ours = unsafe {
+            let server = pg_sys::GetForeignServer((*pg_sys::GetForeignTable(oid)).serverid);
+            let wrapper = pg_sys::GetForeignDataWrapper((*server).fdwid);
+            std::ffi::CStr::from_ptr((*wrapper).fdwname).to_bytes() == b"azure_devops_fdw"
+        };
+        if ours { Self::of(&relation) } else { Err(not_ours()) }
+    }
+
     fn of(relation: &PgRelation) -> Result<Self, Error> {
         // SAFETY: the oid is that of an open foreign table; the result is palloc'd.
         let (server, options) = unsafe {
@@ -67,7 +88,8 @@ impl Relation {
         let rows_estimate = find(&options, "rows_estimate")
             .and_then(|rows| rows.trim().parse().ok())
             .unwrap_or(table.rows_estimate);
-        Ok(Self { server, table, project, rows_estimate, attributes, name })
+        let oid = relation.oid();
+        Ok(Self { oid, server, table, project, rows_estimate, attributes, name })
     }
 
     /// The declared column of that number.
@@ -184,6 +206,17 @@ fn pointer_of_path(path: &str) -> Result<String, &'static str> {
 
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
+}
+
+fn name_of(oid: pg_sys::Oid) -> String {
+    // SAFETY: a missing relation has no name; a name is palloc'd.
+    unsafe {
+        let name = pg_sys::get_rel_name(oid);
+        if name.is_null() {
+            return oid.to_u32().to_string();
+        }
+        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
 }
 
 /// Names and values of a list of options.

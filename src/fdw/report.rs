@@ -74,6 +74,7 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
             PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
         }
         Error::UnknownTable { .. } => PgSqlErrorCode::ERRCODE_FDW_TABLE_NOT_FOUND,
+        Error::NotOurTable { .. } => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
         Error::UnknownSchema { .. } => PgSqlErrorCode::ERRCODE_FDW_SCHEMA_NOT_FOUND,
         Error::UnknownColumn { .. } => PgSqlErrorCode::ERRCODE_FDW_COLUMN_NAME_NOT_FOUND,
         Error::UnknownProject { .. } => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
@@ -139,6 +140,9 @@ fn hint(error: &Error) -> Option<String> {
             pgrx::spi::quote_identifier(server)
         )),
         Error::UnknownTable { known, .. } => Some(format!("Known tables: {}.", known.join(", "))),
+        Error::NotOurTable { .. } => {
+            Some("Name a table that IMPORT FOREIGN SCHEMA azure_devops created.".into())
+        }
         Error::UnknownSchema { .. } => Some("The remote schema is called azure_devops.".into()),
         Error::InvalidImportOption { .. } => Some("IMPORT FOREIGN SCHEMA takes no options.".into()),
         Error::UnknownColumn { near, kind, .. } => {

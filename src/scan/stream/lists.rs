@@ -115,6 +115,12 @@ impl Scan {
             let (name, value) = on_demand.parameter;
             request.set(name, value);
         }
+        if let (Paging::Feed { first_only }, Some(token)) = (endpoint.paging, &self.feed_from) {
+            for parameter in first_only {
+                request.remove(parameter);
+            }
+            request.set("continuationToken", token.as_str());
+        }
         let mut size = self.page_size();
         if let Some(projection) = &endpoint.projection
             && request.target(&self.client.settings().api_version).len() > projection.post_from

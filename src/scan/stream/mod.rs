@@ -35,8 +35,8 @@ pub enum Event {
     Request(String),
     /// Something to warn the user of.
     Warning(String),
-    /// All rows have been delivered.
-    End,
+    /// All rows have been delivered. A feed says where it can be continued.
+    End(Option<String>),
 }
 
 /// Receives events, and is woken after each.
@@ -73,6 +73,10 @@ pub struct Scan {
     pub on_demand: bool,
     /// Members of the elements that are wanted, where the list can be asked for these only.
     pub members: Option<Vec<String>>,
+    /// Where a feed begins: the token of an earlier read, instead of the beginning.
+    pub feed_from: Option<String>,
+    /// Where a feed ended: the last token that the service sent.
+    pub feed_to: Mutex<Option<String>>,
     /// Project that the foreign table is limited to, by name or id.
     pub project: Option<String>,
     /// Projects read at once.
@@ -96,7 +100,9 @@ pub struct Scan {
 /// Runs a scan to its end and says so.
 pub async fn run(scan: Arc<Scan>, outlet: Outlet) {
     let end = match scan.read(&outlet).await {
-        Ok(()) => Ok(Event::End),
+        Ok(()) => {
+            Ok(Event::End(scan.feed_to.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+        }
         Err(Stop::Failed(error)) => Err(error),
         Err(Stop::Unwanted) => return,
     };
@@ -251,6 +257,9 @@ impl Scan {
         let data = self.client.fetch(request, subject, &self.usage, read).await?;
         let mut page = data.value;
         page.keep_unseen(seen);
+        if let Some(token) = &page.body_token {
+            *self.feed_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
+        }
         let facts = facts(&page, data.continuation);
         Ok((page, facts))
     }
