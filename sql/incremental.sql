@@ -147,6 +147,38 @@ BEGIN
 END
 $$;
 
+-- What a target holds: its projects, where the list of the ended rows of each begins, and the keys of
+-- the rows that have not ended. One pass.
+CREATE FUNCTION azure_devops.stored_state(
+  source regclass, target_name text, kind text,
+  OUT projects uuid[], OUT latest timestamptz[], OUT unfinished integer[])
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  -- Every project has its own beginning: a read that takes hours ends later in one than in another.
+  -- Ten minutes of overlap, because the clocks of the service's machines differ a little, and what
+  -- has ended may be listed a little late. Nothing in the service is older than 2000.
+  EXECUTE format(
+    'SELECT coalesce(array_agg(g.project) FILTER (WHERE g.is_one), ''{}''),
+            coalesce(array_agg(g.latest) FILTER (WHERE g.is_one), ''{}''),
+            coalesce(max(g.unfinished), ''{}'')
+     FROM (SELECT m.%1$s AS project, grouping(m.%1$s) = 0 AS is_one,
+                  coalesce(max(m.%2$s) - interval ''10 minutes'', ''2000-01-01Z'') AS latest,
+                  CASE WHEN grouping(m.%1$s) = 1
+                       THEN array_agg(m.%3$s::integer) FILTER (WHERE m.%4$s) END AS unfinished
+           FROM %5$s AS m
+           GROUP BY GROUPING SETS ((m.%1$s), ())) AS g',
+    azure_devops.declared_name(source, 'project_id'),
+    azure_devops.declared_name(source, CASE kind WHEN 'builds' THEN 'finish_time' ELSE 'closed_date' END),
+    azure_devops.declared_name(source, CASE kind WHEN 'builds' THEN 'id' ELSE 'pull_request_id' END),
+    azure_devops.declared_name(source, 'status')
+      || CASE kind WHEN 'builds' THEN ' IS DISTINCT FROM ''completed''' ELSE ' = ''active''' END,
+    target_name)
+    INTO projects, latest, unfinished;
+END
+$$;
+
 CREATE FUNCTION azure_devops.incremental("row" anyelement, matview text) RETURNS SETOF anyelement
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -204,39 +236,28 @@ BEGIN
   IF has_rows AND kind IN ('builds', 'pull_requests') THEN
     DECLARE
       changes record := azure_devops.changes_sql(source, kind);
-      id text := azure_devops.declared_name(
-        source, CASE kind WHEN 'builds' THEN 'id' ELSE 'pull_request_id' END);
-      status text := azure_devops.declared_name(source, 'status');
-      ended text := azure_devops.declared_name(
-        source, CASE kind WHEN 'builds' THEN 'finish_time' ELSE 'closed_date' END);
-      project text := azure_devops.declared_name(source, 'project_id');
-      latest timestamptz;
+      latest timestamptz[];
       stored uuid[];
       unfinished integer[];
       visible uuid[];
     BEGIN
       IF changes.fresh IS NOT NULL THEN
-        EXECUTE format(
-          'SELECT max(m.%1$s), array_agg(DISTINCT m.%2$s),
-                  coalesce(array_agg(m.%3$s) FILTER (WHERE m.%4$s), ''{}'')
-           FROM %5$s AS m',
-          ended, project, id,
-          CASE kind WHEN 'builds' THEN status || ' IS DISTINCT FROM ''completed'''
-                    ELSE status || ' = ''active''' END,
-          azure_devops.name_of(view))
-          INTO latest, stored, unfinished;
+        SELECT s.projects, s.latest, s.unfinished INTO stored, latest, unfinished
+          FROM azure_devops.stored_state(source, azure_devops.name_of(view), kind) AS s;
         visible := ARRAY(SELECT azure_devops.visible_projects(source::oid));
+        PERFORM azure_devops.start_lists(
+          source::oid, CASE kind WHEN 'builds' THEN 'finish_time' ELSE 'closed_date' END,
+          stored, latest);
         RETURN QUERY EXECUTE format(
           'WITH %s SELECT (f.s).* FROM fresh AS f UNION ALL SELECT m.* FROM %s AS m WHERE %s',
           changes.fresh, azure_devops.name_of(view), changes.kept)
           USING ARRAY(SELECT unnest(visible) INTERSECT SELECT unnest(stored)),
                 ARRAY(SELECT unnest(visible) EXCEPT SELECT unnest(stored)),
                 unfinished,
-                -- Clocks of the service's machines differ a little, and finished builds may be
-                -- listed a little late.
-                coalesce(latest - interval '10 minutes', '-infinity');
+                (SELECT min(l) FROM unnest(latest) AS l);
         GET DIAGNOSTICS started = ROW_COUNT;
-        PERFORM azure_devops.save_bookmark(view, source, latest::text, started);
+        PERFORM azure_devops.save_bookmark(
+          view, source, (SELECT max(l)::text FROM unnest(latest) AS l), started);
         RETURN;
       END IF;
     END;

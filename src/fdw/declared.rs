@@ -89,6 +89,7 @@ fn list_projects(source: pg_sys::Oid) -> Result<Vec<pgrx::Uuid>, Error> {
         client: server.client,
         on_demand: false,
         members: None,
+        since: None,
         feed_from: None,
         feed_to: Mutex::default(),
         project: None,

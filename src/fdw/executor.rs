@@ -1,5 +1,6 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -14,12 +15,13 @@ use super::relation::Relation;
 use super::report::{ok_or_error, tell};
 use super::{feed, server, settings};
 use crate::api::client::Usage;
+use crate::catalog::column::Push;
 use crate::catalog::table::Table;
 use crate::error::Error;
 use crate::scan::condition::{Condition, Op, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
-use crate::scan::plan::plan;
+use crate::scan::plan::{lower_bound, plan};
 use crate::scan::stream::{Event, Project, Scan};
 
 /// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
@@ -233,6 +235,8 @@ impl ScanState {
             on_demand,
             members: members(table, wanted().map(|attribute| attribute.pointer.as_str()))
                 .filter(|_| !on_demand),
+            since: feed::since(self.relation.oid)
+                .and_then(|since| lower_bounds(table, &conditions, &since)),
             feed_from: feed::take_start(self.relation.oid),
             feed_to: Mutex::default(),
             project: self.relation.project.clone(),
@@ -313,6 +317,23 @@ impl ScanState {
         }
         Ok(())
     }
+}
+
+/// The lower bounds of single projects, if the conditions have one for that column.
+fn lower_bounds(
+    table: &Table,
+    conditions: &[Condition],
+    since: &feed::Since,
+) -> Option<(&'static str, HashMap<String, String>)> {
+    let bounded = |condition: &Condition| {
+        condition.column.name == since.column && condition.op == Op::GreaterOrEqual
+    };
+    let Push::Range(range) = table.column(&since.column)?.push else { return None };
+    conditions.iter().any(bounded).then(|| {
+        let values = since.times.iter();
+        let values = values.filter_map(|(project, at)| Some((project.clone(), lower_bound(*at)?)));
+        (range.since, values.collect())
+    })
 }
 
 /// The members of the elements that wanted pointers name, if these are all that is wanted and the

@@ -10,8 +10,18 @@ use std::collections::HashMap;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+/// Where the list of each project begins.
+#[derive(Debug, Clone)]
+pub struct Since {
+    /// Column of the catalogue, whose condition the times are for.
+    pub column: String,
+    /// Microseconds since 1970, by project id in lower case.
+    pub times: HashMap<String, i64>,
+}
+
 #[derive(Debug, Default)]
 struct Feed {
+    since: Option<(i64, Since)>,
     start: Option<(i64, String)>,
     end: Option<(i64, String)>,
 }
@@ -26,8 +36,32 @@ fn statement() -> i64 {
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() }
 }
 
-fn current(mark: Option<(i64, String)>) -> Option<String> {
+fn current<T>(mark: Option<(i64, T)>) -> Option<T> {
     mark.filter(|(at, _)| *at == statement()).map(|(_, token)| token)
+}
+
+/// Where the lists of the projects begin, for scans with a condition on that column.
+pub fn since(table: pg_sys::Oid) -> Option<Since> {
+    FEEDS.with_borrow(|feeds| current(feeds.get(&table)?.since.clone()))
+}
+
+/// Makes scans of the table in this statement that have a lower bound for the column use another one
+/// in each of these projects: a list that is read for hours has no common end.
+#[pg_extern(volatile, parallel_unsafe)]
+fn start_lists(
+    source: pg_sys::Oid,
+    column_name: &str,
+    projects: Vec<Option<pgrx::Uuid>>,
+    times: Vec<Option<pgrx::datum::TimestampWithTimeZone>>,
+) {
+    let times = projects.iter().zip(&times).filter_map(|(project, time)| {
+        let micros = pg_sys::TimestampTz::from((*time)?);
+        Some((project.as_ref()?.to_string().to_lowercase(), super::datum::unix_micros(micros)))
+    });
+    let since = Since { column: column_name.to_owned(), times: times.collect() };
+    FEEDS.with_borrow_mut(|feeds| {
+        feeds.entry(source).or_default().since = Some((statement(), since));
+    });
 }
 
 /// The token that the scan that is about to start has to begin with.
@@ -45,7 +79,8 @@ pub fn ended(table: pg_sys::Oid, token: Option<String>) {
 #[pg_extern(volatile, parallel_unsafe)]
 fn start_feed(source: pg_sys::Oid, token: Option<&str>) {
     let start = token.map(|token| (statement(), token.to_owned()));
-    FEEDS.with_borrow_mut(|feeds| *feeds.entry(source).or_default() = Feed { start, end: None });
+    let feed = Feed { start, ..Feed::default() };
+    FEEDS.with_borrow_mut(|feeds| drop(feeds.insert(source, feed)));
 }
 
 /// The token at which a scan of the table in this statement ended; NULL if it ended nowhere.

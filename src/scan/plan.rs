@@ -11,6 +11,7 @@ use crate::catalog::column::{Column, Push, Range};
 use crate::catalog::endpoint::{Paging, Parent, Stream, Version};
 use crate::catalog::table::Table;
 use crate::scan::condition::{Condition, Domain, Op, Value, domains};
+pub use bounds::before as lower_bound;
 use bounds::{after, before};
 
 /// Most elements that are asked for one by one; more are cheaper to find in the list.

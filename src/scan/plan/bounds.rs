@@ -7,7 +7,7 @@ pub(super) const EARLIEST: i64 = -2_208_988_800 * SECOND;
 const LATEST: i64 = 221_845_392_000 * SECOND;
 
 /// A lower bound on whole seconds that lies before `micros` for certain.
-pub(super) fn before(micros: i64) -> Option<String> {
+pub fn before(micros: i64) -> Option<String> {
     (micros > EARLIEST).then(|| whole_second(micros.min(LATEST).div_euclid(SECOND) - 1)).flatten()
 }
 

@@ -115,6 +115,11 @@ impl Scan {
             let (name, value) = on_demand.parameter;
             request.set(name, value);
         }
+        if let (Some((parameter, values)), Some(project)) = (&self.since, project)
+            && let Some(value) = values.get(&project.id.to_lowercase())
+        {
+            request.set(parameter, value.as_str());
+        }
         if let (Paging::Feed { first_only }, Some(token)) = (endpoint.paging, &self.feed_from) {
             for parameter in first_only {
                 request.remove(parameter);

@@ -8,7 +8,7 @@
 mod lists;
 mod projects;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -73,6 +73,8 @@ pub struct Scan {
     pub on_demand: bool,
     /// Members of the elements that are wanted, where the list can be asked for these only.
     pub members: Option<Vec<String>>,
+    /// Where the lists of single projects begin: parameter, and its value by project id in lower case.
+    pub since: Option<(&'static str, HashMap<String, String>)>,
     /// Where a feed begins: the token of an earlier read, instead of the beginning.
     pub feed_from: Option<String>,
     /// Where a feed ended: the last token that the service sent.
