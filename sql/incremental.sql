@@ -47,7 +47,9 @@ BEGIN
     WHERE l.pid = pg_backend_pid() AND l.granted AND l.locktype = 'relation'
       AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
       AND l.relation = save_bookmark.target
-      AND l.mode IN ('ExclusiveLock', 'AccessExclusiveLock')
+      AND (l.mode IN ('ExclusiveLock', 'AccessExclusiveLock')
+           -- What sync() holds of an ordinary table.
+           OR l.mode = 'ShareUpdateExclusiveLock')
   ) THEN
     RETURN false;
   END IF;
@@ -221,7 +223,7 @@ BEGIN
       SELECT b.watermark INTO token FROM azure_devops.bookmarks AS b
       WHERE b.target = azure_devops.name_of(view) AND b.source = from_source;
     END IF;
-    PERFORM azure_devops.start_feed(source::oid, token);
+    PERFORM azure_devops.start_feed(source::oid, token, NULL);
     IF token IS NULL THEN
       RETURN QUERY EXECUTE format('SELECT * FROM %s', from_source);
     ELSE
@@ -272,6 +274,41 @@ $$;
 COMMENT ON FUNCTION azure_devops.incremental(anyelement, text) IS
   'The rows of a foreign table, read by merging what changed into the stored rows of the view that it defines.';
 
+-- The columns of revisions that the service changes when the next revision "n" is written, with
+-- expressions over the stored row "m".
+CREATE FUNCTION azure_devops.revised_columns(source regclass)
+RETURNS TABLE (attribute name, expression text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  changed text := azure_devops.declared_name(source, 'changed_date');
+  fields text := azure_devops.declared_name(source, 'fields');
+  attrs text := azure_devops.declared_name(source, 'attrs');
+  raw_date text := CASE
+    WHEN fields IS NOT NULL THEN format('(n.s).%s -> ''System.ChangedDate''', fields)
+    WHEN attrs IS NOT NULL THEN format('(n.s).%s -> ''fields'' -> ''System.ChangedDate''', attrs)
+  END;
+BEGIN
+  RETURN QUERY
+    SELECT d.declared_name::name,
+      CASE d.column_name
+        WHEN 'revised_date' THEN format('(n.s).%s', changed)
+        WHEN 'fields' THEN
+          format('CASE WHEN m.%1$I ? ''System.RevisedDate''
+                  THEN pg_catalog.jsonb_set(m.%1$I, ''{System.RevisedDate}'', %2$s) ELSE m.%1$I END',
+                 d.declared_name, raw_date)
+        ELSE
+          format('CASE WHEN m.%1$I -> ''fields'' ? ''System.RevisedDate''
+                  THEN pg_catalog.jsonb_set(m.%1$I, ''{fields,System.RevisedDate}'', %2$s) ELSE m.%1$I END',
+                 d.declared_name, raw_date)
+      END
+    FROM azure_devops.declared_columns(source) AS d
+    WHERE d.has_own_type
+      AND (d.column_name IN ('fields', 'attrs') OR (d.column_name = 'revised_date' AND changed IS NOT NULL));
+END
+$$;
+
 -- Revisions: what the feed has behind the token, and the stored ones, whose System.RevisedDate the
 -- service sets when the next revision is written.
 CREATE FUNCTION azure_devops.revisions_sql(source regclass, target regclass) RETURNS text
@@ -281,32 +318,16 @@ AS $$
 DECLARE
   id text := azure_devops.declared_name(source, 'id');
   rev text := azure_devops.declared_name(source, 'rev');
-  changed text := azure_devops.declared_name(source, 'changed_date');
-  fields text := azure_devops.declared_name(source, 'fields');
-  attrs text := azure_devops.declared_name(source, 'attrs');
-  raw_date text := CASE
-    WHEN fields IS NOT NULL THEN format('(n.s).%s -> ''System.ChangedDate''', fields)
-    WHEN attrs IS NOT NULL THEN format('(n.s).%s -> ''fields'' -> ''System.ChangedDate''', attrs)
-  END;
   columns text;
 BEGIN
   SELECT string_agg(
-      CASE
-        WHEN d.column_name = 'revised_date' AND d.has_own_type AND changed IS NOT NULL THEN
-          format('CASE WHEN n.s IS NULL THEN m.%1$I ELSE (n.s).%2$s END', a.attname, changed)
-        WHEN d.column_name = 'fields' AND d.has_own_type THEN
-          format('CASE WHEN n.s IS NULL OR NOT m.%1$I ? ''System.RevisedDate'' THEN m.%1$I
-                  ELSE pg_catalog.jsonb_set(m.%1$I, ''{System.RevisedDate}'', %2$s) END',
-                 a.attname, raw_date)
-        WHEN d.column_name = 'attrs' AND d.has_own_type THEN
-          format('CASE WHEN n.s IS NULL OR NOT m.%1$I -> ''fields'' ? ''System.RevisedDate'' THEN m.%1$I
-                  ELSE pg_catalog.jsonb_set(m.%1$I, ''{fields,System.RevisedDate}'', %2$s) END',
-                 a.attname, raw_date)
-        ELSE format('m.%I', a.attname)
+      CASE WHEN r.expression IS NULL THEN format('m.%I', a.attname)
+           -- A row is NULL only if all of its columns are, so its key tells.
+           ELSE format('CASE WHEN (n.s).%s IS NULL THEN m.%I ELSE %s END', id, a.attname, r.expression)
       END, ', ' ORDER BY a.attnum)
     INTO columns
     FROM pg_attribute AS a
-    JOIN azure_devops.declared_columns(source) AS d ON d.declared_name = a.attname
+    LEFT JOIN azure_devops.revised_columns(source) AS r ON r.attribute = a.attname
     WHERE a.attrelid = source AND a.attnum > 0 AND NOT a.attisdropped;
   RETURN format(
     'WITH fresh AS MATERIALIZED (SELECT s FROM %1$s AS s)

@@ -20,3 +20,5 @@ pub mod tables;
 ::pgrx::extension_sql_file!("../sql/bootstrap.sql", name = "bootstrap", finalize);
 
 ::pgrx::extension_sql_file!("../sql/incremental.sql", name = "incremental");
+
+::pgrx::extension_sql_file!("../sql/sync.sql", name = "sync", requires = ["incremental"]);

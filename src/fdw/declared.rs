@@ -1,6 +1,6 @@
 //! What incremental refresh has to know of a foreign table: its columns, and its projects as they are.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use pgrx::pg_sys;
@@ -91,7 +91,9 @@ fn list_projects(source: pg_sys::Oid) -> Result<Vec<pgrx::Uuid>, Error> {
         members: None,
         since: None,
         feed_from: None,
+        feed_pages: None,
         feed_to: Mutex::default(),
+        feed_left: AtomicBool::default(),
         project: None,
         concurrency: server.concurrency,
         page_size: server.page_size,
@@ -122,7 +124,7 @@ fn list_projects(source: pg_sys::Oid) -> Result<Vec<pgrx::Uuid>, Error> {
             }
             Event::Request(request) => tell(PgLogLevel::NOTICE, request, None),
             Event::Warning(warning) => tell(PgLogLevel::WARNING, warning, None),
-            Event::End(_) => return Ok(ids),
+            Event::End { .. } => return Ok(ids),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use pgrx::pg_sys;
@@ -196,10 +196,10 @@ impl ScanState {
                 }
                 Event::Request(request) => tell(PgLogLevel::NOTICE, request, None),
                 Event::Warning(warning) => tell(PgLogLevel::WARNING, warning, None),
-                Event::End(token) => {
+                Event::End { token, complete } => {
                     self.stop();
                     self.ended = true;
-                    feed::ended(self.relation.oid, token);
+                    feed::ended(self.relation.oid, feed::End { token, complete });
                 }
             }
         }
@@ -227,6 +227,7 @@ impl ScanState {
         let columns: Vec<(String, String)> =
             wanted().map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
         let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
+        let start = feed::take_start(self.relation.oid);
         Ok(Scan {
             table,
             plan: plan(table, &conditions, server.version),
@@ -237,8 +238,10 @@ impl ScanState {
                 .filter(|_| !on_demand),
             since: feed::since(self.relation.oid)
                 .and_then(|since| lower_bounds(table, &conditions, &since)),
-            feed_from: feed::take_start(self.relation.oid),
+            feed_from: start.token,
+            feed_pages: start.pages,
             feed_to: Mutex::default(),
+            feed_left: AtomicBool::default(),
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,

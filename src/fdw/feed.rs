@@ -19,11 +19,29 @@ pub struct Since {
     pub times: HashMap<String, i64>,
 }
 
+/// Where a feed begins, and how far it is read.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// Token of an earlier read; `None`: the beginning.
+    pub token: Option<String>,
+    /// Pages to read; `None`: all.
+    pub pages: Option<u32>,
+}
+
+/// Where a scan of a feed ended.
+#[derive(Debug, Clone)]
+pub struct End {
+    /// The token to go on from.
+    pub token: Option<String>,
+    /// Whether there was nothing left to read.
+    pub complete: bool,
+}
+
 #[derive(Debug, Default)]
 struct Feed {
     since: Option<(i64, Since)>,
-    start: Option<(i64, String)>,
-    end: Option<(i64, String)>,
+    start: Option<(i64, Start)>,
+    end: Option<(i64, End)>,
 }
 
 thread_local! {
@@ -64,21 +82,24 @@ fn start_lists(
     });
 }
 
-/// The token that the scan that is about to start has to begin with.
-pub fn take_start(table: pg_sys::Oid) -> Option<String> {
-    FEEDS.with_borrow_mut(|feeds| current(feeds.get_mut(&table)?.start.take()))
+/// How the scan that is about to start has to read the feed.
+pub fn take_start(table: pg_sys::Oid) -> Start {
+    let taken = FEEDS.with_borrow_mut(|feeds| current(feeds.get_mut(&table)?.start.take()));
+    taken.unwrap_or_default()
 }
 
 /// Notes where a complete scan ended.
-pub fn ended(table: pg_sys::Oid, token: Option<String>) {
-    let end = token.map(|token| (statement(), token));
+pub fn ended(table: pg_sys::Oid, end: End) {
+    let end = Some((statement(), end));
     FEEDS.with_borrow_mut(|feeds| feeds.entry(table).or_default().end = end);
 }
 
-/// Makes the next scan of the table in this statement begin at the token; NULL: at the beginning.
+/// Makes the next scan of the table in this statement begin at the token (NULL: at the beginning)
+/// and end after so many pages (NULL: at the end).
 #[pg_extern(volatile, parallel_unsafe)]
-fn start_feed(source: pg_sys::Oid, token: Option<&str>) {
-    let start = token.map(|token| (statement(), token.to_owned()));
+fn start_feed(source: pg_sys::Oid, token: Option<&str>, pages: Option<i32>) {
+    let pages = pages.and_then(|pages| u32::try_from(pages).ok());
+    let start = Some((statement(), Start { token: token.map(str::to_owned), pages }));
     let feed = Feed { start, ..Feed::default() };
     FEEDS.with_borrow_mut(|feeds| drop(feeds.insert(source, feed)));
 }
@@ -86,5 +107,12 @@ fn start_feed(source: pg_sys::Oid, token: Option<&str>) {
 /// The token at which a scan of the table in this statement ended; NULL if it ended nowhere.
 #[pg_extern(volatile, parallel_unsafe)]
 fn feed_token(source: pg_sys::Oid) -> Option<String> {
-    FEEDS.with_borrow_mut(|feeds| current(feeds.get_mut(&source)?.end.take()))
+    FEEDS.with_borrow(|feeds| current(feeds.get(&source)?.end.clone())?.token)
+}
+
+/// Whether that scan left nothing to read.
+#[pg_extern(volatile, parallel_unsafe)]
+fn feed_is_complete(source: pg_sys::Oid) -> bool {
+    let end = FEEDS.with_borrow(|feeds| current(feeds.get(&source)?.end.clone()));
+    end.is_none_or(|end| end.complete)
 }

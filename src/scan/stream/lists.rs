@@ -1,5 +1,7 @@
 //! Reading the lists of one project, or of the organization, each to its end.
 
+use std::sync::atomic::Ordering;
+
 use super::{Outlet, Project, Scan, Stop, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
@@ -58,6 +60,7 @@ impl Scan {
         let mut narrowing = Narrowing::All;
         let mut pager = self.pager(list, state.as_ref(), project, narrowing);
         let mut pages = Pages::One;
+        let mut read_pages = 0;
         loop {
             let request = pager.request();
             let read = self.read_page(request, endpoint, decoder, &subject, seen, outlet).await;
@@ -75,9 +78,14 @@ impl Scan {
                 read => read?,
             };
             self.send(page, outlet).await?;
+            read_pages += 1;
             match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
                 Step::Done => return Ok(pages),
                 Step::Next if only_first => return Ok(Pages::More),
+                Step::Next if self.feed_pages == Some(read_pages) => {
+                    self.feed_left.store(true, Ordering::Relaxed);
+                    return Ok(Pages::More);
+                }
                 Step::Next => pages = Pages::More,
             }
         }

@@ -9,7 +9,7 @@ mod lists;
 mod projects;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::Sender;
@@ -36,7 +36,12 @@ pub enum Event {
     /// Something to warn the user of.
     Warning(String),
     /// All rows have been delivered. A feed says where it can be continued.
-    End(Option<String>),
+    End {
+        /// Token behind what was read.
+        token: Option<String>,
+        /// Whether there was nothing left to read.
+        complete: bool,
+    },
 }
 
 /// Receives events, and is woken after each.
@@ -77,8 +82,12 @@ pub struct Scan {
     pub since: Option<(&'static str, HashMap<String, String>)>,
     /// Where a feed begins: the token of an earlier read, instead of the beginning.
     pub feed_from: Option<String>,
+    /// Pages of a feed to read; `None`: all.
+    pub feed_pages: Option<u32>,
     /// Where a feed ended: the last token that the service sent.
     pub feed_to: Mutex<Option<String>>,
+    /// Whether a feed was left before its end, because enough pages were read.
+    pub feed_left: AtomicBool,
     /// Project that the foreign table is limited to, by name or id.
     pub project: Option<String>,
     /// Projects read at once.
@@ -103,7 +112,8 @@ pub struct Scan {
 pub async fn run(scan: Arc<Scan>, outlet: Outlet) {
     let end = match scan.read(&outlet).await {
         Ok(()) => {
-            Ok(Event::End(scan.feed_to.lock().unwrap_or_else(PoisonError::into_inner).clone()))
+            let token = scan.feed_to.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            Ok(Event::End { token, complete: !scan.feed_left.load(Ordering::Relaxed) })
         }
         Err(Stop::Failed(error)) => Err(error),
         Err(Stop::Unwanted) => return,
