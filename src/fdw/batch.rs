@@ -57,16 +57,17 @@ pub unsafe fn source<'a>(
             return None;
         }
         let key = key.cast::<pg_sys::Var>();
-        let index = (*key).varno as i32;
-        if (*key).varlevelsup != 0 || index <= 0 || index >= (*root).simple_rel_array_size {
+        let index = usize::try_from((*key).varno).ok()?;
+        let size = usize::try_from((*root).simple_rel_array_size).ok()?;
+        if (*key).varlevelsup != 0 || index == 0 || index >= size {
             return None;
         }
-        let other = *(*root).simple_rel_array.add(index as usize);
-        let entry = *(*root).simple_rte_array.add(index as usize);
+        let other = *(*root).simple_rel_array.add(index);
+        let entry = *(*root).simple_rte_array.add(index);
         if other.is_null() || entry.is_null() {
             return None;
         }
-        let kinds = [pg_sys::RELKIND_RELATION as u8, pg_sys::RELKIND_MATVIEW as u8];
+        let kinds = [pg_sys::RELKIND_RELATION, pg_sys::RELKIND_MATVIEW];
         let plain = (*other).reloptkind == pg_sys::RelOptKind::RELOPT_BASEREL
             && (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION
             && kinds.contains(&((*entry).relkind as u8))

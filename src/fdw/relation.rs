@@ -59,7 +59,7 @@ impl Relation {
     pub fn load_own(oid: pg_sys::Oid) -> Result<Self, Error> {
         let not_ours = || Error::NotOurTable { name: name_of(oid) };
         // SAFETY: looks the relation up in the catalogs; a missing one has no kind.
-        if unsafe { pg_sys::get_rel_relkind(oid) } as u8 != pg_sys::RELKIND_FOREIGN_TABLE as u8 {
+        if unsafe { pg_sys::get_rel_relkind(oid) } as u8 != pg_sys::RELKIND_FOREIGN_TABLE {
             return Err(not_ours());
         }
         // SAFETY: the relation is a foreign table; a lock for reading is taken and kept to the end
