@@ -67,7 +67,9 @@ impl Scan {
             let (page, facts) = match read {
                 // A value that this organization does not know, perhaps. Without it the list is
                 // longer, and PostgreSQL finds the rows in it.
-                Err(Stop::Failed(error)) if narrowing == Narrowing::All && is_refusal(&error) => {
+                Err(Stop::Failed(error))
+                    if narrowing == Narrowing::All && self.is_refusal(&error) =>
+                {
                     let plain = self.pager(list, state.as_ref(), project, Narrowing::None);
                     if pages != Pages::One || plain.request() == request {
                         return Err(error.into());
@@ -144,6 +146,13 @@ impl Scan {
         Pager::new(request, self.style(list).0, size)
     }
 
+    /// Whether the service refuses a value: 404 says so only of a project that conditions name.
+    fn is_refusal(&self, error: &Error) -> bool {
+        let Error::Refused { answer, .. } = error else { return false };
+        let named = self.narrowed_to(Narrowing::All).is_some();
+        answer.status == 400 || (answer.status == 404 && named)
+    }
+
     /// The one project that conditions leave of a list that a project can narrow.
     fn narrowed_to(&self, narrowing: Narrowing) -> Option<&str> {
         let optional = self.table.endpoint.parent == Parent::OptionalProject;
@@ -193,10 +202,6 @@ impl Scan {
 enum Narrowing {
     All,
     None,
-}
-
-fn is_refusal(error: &Error) -> bool {
-    matches!(error, Error::Refused { answer, .. } if matches!(answer.status, 400 | 404))
 }
 
 /// Moves parameters into the body of a POST.
