@@ -8,6 +8,11 @@ const CLOUD: &str = "dev.azure.com";
 /// The legacy cloud hosts: `{organization}.visualstudio.com`.
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
+/// Microsoft Entra ID in the public cloud, the US government's and China's.
+/// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+const LOGIN_HOSTS: [&str; 3] =
+    ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
+
 /// Why a URL or an organization name is refused.
 pub type Reason = &'static str;
 
@@ -55,6 +60,12 @@ impl Collection {
             }
             _ => false,
         }
+    }
+
+    /// Whether tokens of Microsoft Entra ID are issued here, in any of its clouds.
+    pub fn is_login_host(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.scheme() == "https" && self.url.port().is_none() && LOGIN_HOSTS.contains(&host)
     }
 
     /// Whether requests would travel unencrypted.

@@ -1,8 +1,7 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -228,11 +227,8 @@ impl ScanState {
             wanted().map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
         let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
         let start = feed::take_start(self.relation.oid);
+        let decoder = Decoder::new(&self.relation.name, &columns, &key);
         Ok(Scan {
-            table,
-            plan: plan(table, &conditions, server.version),
-            decoder: Decoder::new(&self.relation.name, &columns, &key),
-            client: server.client,
             on_demand,
             members: members(table, wanted().map(|attribute| attribute.pointer.as_str()))
                 .filter(|_| !on_demand),
@@ -240,8 +236,6 @@ impl ScanState {
                 .and_then(|since| lower_bounds(table, &conditions, &since)),
             feed_from: start.token,
             feed_pages: start.pages,
-            feed_to: Mutex::default(),
-            feed_left: AtomicBool::default(),
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,
@@ -249,8 +243,8 @@ impl ScanState {
             skip_inaccessible: server.skip_inaccessible,
             trace: settings::trace_requests(),
             usage: Arc::clone(&self.usage),
-            delivered: AtomicU64::new(0),
             known_projects: Arc::clone(&self.known_projects),
+            ..Scan::new(table, plan(table, &conditions, server.version), decoder, server.client)
         })
     }
 

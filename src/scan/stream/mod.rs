@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::api::client::{Client, Usage};
 use crate::api::paging::{Facts, Stuck};
+use crate::api::refusal::Refusal;
 use crate::api::request::Request;
 use crate::catalog::endpoint::{Endpoint, Parent};
 use crate::catalog::table::Table;
@@ -90,6 +91,8 @@ pub struct Scan {
     pub feed_left: AtomicBool,
     /// Project that the foreign table is limited to, by name or id.
     pub project: Option<String>,
+    /// Projects that a fan-out visits at most, to see whether it can; `None`: all.
+    pub most_projects: Option<usize>,
     /// Projects read at once.
     pub concurrency: usize,
     /// Elements per page, where the user set it.
@@ -106,6 +109,35 @@ pub struct Scan {
     pub delivered: AtomicU64,
     /// The organization's projects, once they are listed; kept over rescans.
     pub known_projects: Arc<OnceLock<Vec<Project>>>,
+}
+
+impl Scan {
+    /// A scan of everything that the plan asks for, one request at a time.
+    pub fn new(table: &'static Table, plan: Plan, decoder: Decoder, client: Arc<Client>) -> Self {
+        Self {
+            table,
+            client,
+            plan,
+            decoder,
+            on_demand: false,
+            members: None,
+            since: None,
+            feed_from: None,
+            feed_pages: None,
+            feed_to: Mutex::default(),
+            feed_left: AtomicBool::default(),
+            project: None,
+            most_projects: None,
+            concurrency: 1,
+            page_size: None,
+            limit: None,
+            skip_inaccessible: false,
+            trace: false,
+            usage: Arc::default(),
+            delivered: AtomicU64::new(0),
+            known_projects: Arc::default(),
+        }
+    }
 }
 
 /// Runs a scan to its end and says so.
@@ -226,7 +258,7 @@ impl Scan {
         let mut seen = Seen::default();
         match self.read_lists(lists, project.as_ref(), &mut seen, outlet).await {
             Err(Stop::Failed(error)) if self.skip_inaccessible && project.is_some() => {
-                if !matches!(error, Error::Forbidden { .. } | Error::Refused { .. }) {
+                if !concerns_project(&error) {
                     return Err(error.into());
                 }
                 match outlet.send(Ok(Event::Warning(format!("skipped: {error}")))).await {
@@ -283,6 +315,17 @@ impl Scan {
             return Err(Stop::Unwanted);
         }
         Ok(())
+    }
+}
+
+/// Whether an error says that one project cannot be read, and nothing of the others.
+fn concerns_project(error: &Error) -> bool {
+    let (Error::Forbidden { answer, .. } | Error::Refused { answer, .. }) = error else {
+        return false;
+    };
+    match Refusal::of(answer) {
+        Some(refusal) => !refusal.concerns_all(),
+        None => matches!(answer.status, 403 | 404),
     }
 }
 

@@ -34,6 +34,7 @@ impl Scan {
             }
         }
         projects.retain(|project| filter.allows(&project.id, &project.name));
+        projects.truncate(self.most_projects.unwrap_or(usize::MAX));
         Ok(projects.into())
     }
 

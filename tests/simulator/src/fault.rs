@@ -80,8 +80,8 @@ fn any() -> String {
 }
 
 /// Names faults can be put on.
-pub const ENDPOINTS: [&str; 6] =
-    ["projects", "repositories", "builds", "pull_requests", "revisions", "any"];
+pub const ENDPOINTS: [&str; 7] =
+    ["projects", "repositories", "builds", "pull_requests", "revisions", "token", "any"];
 
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);

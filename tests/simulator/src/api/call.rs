@@ -6,7 +6,7 @@ use super::authentication::{self, Credential};
 use super::failure::{self, Failure};
 use super::query::Query;
 use super::route::{self, Route};
-use super::{builds, location, projects, pull_requests, repositories, revisions, version};
+use super::{builds, location, login, projects, pull_requests, repositories, revisions, version};
 use crate::fault::Fault;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -44,7 +44,7 @@ impl Call {
         organization: Option<&Mutex<Organization>>,
     ) -> Arrival {
         let credential = match organization {
-            Some(organization) => authentication::check(request, &lock(organization).pat),
+            Some(organization) => authentication::check(request, &lock(organization)),
             None if request.header("authorization").is_none() => Credential::Absent,
             None => Credential::Invalid,
         };
@@ -62,7 +62,10 @@ impl Call {
             query: self.query.pairs().to_vec(),
             raw_query: request.raw_query.clone(),
             headers,
-            body: String::from_utf8_lossy(&request.body).into_owned(),
+            body: match self.route {
+                Route::Token => login::without_secret(&request.body),
+                _ => String::from_utf8_lossy(&request.body).into_owned(),
+            },
             connection,
         }
     }
@@ -89,7 +92,10 @@ impl Call {
         organization: &mut Organization,
         request: &Request,
     ) -> (Response, Vec<String>) {
-        let credential = authentication::check(request, &organization.pat);
+        if self.route == Route::Token {
+            return (login::answer(organization, request), Vec::new());
+        }
+        let credential = authentication::check(request, organization);
         if credential != Credential::Valid {
             let refusal = organization.traps.auth;
             let response = authentication::refuse(refusal, request, credential, &self.organization);
@@ -142,7 +148,7 @@ impl Call {
                 pull_requests::one(organization, query, project, repository, id)
             }
             Route::Revisions => revisions::read(organization, request, self, project),
-            Route::Locations | Route::Unknown => Err(failure::no_route("GET", "")),
+            Route::Locations | Route::Token | Route::Unknown => Err(failure::no_route("GET", "")),
         }
     }
 

@@ -53,7 +53,7 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
         let (mut pat, mut latency, mut gzip) =
             (organization.pat.clone(), organization.latency_ms, organization.gzip);
         let (mut caps, mut traps) = (organization.caps, organization.traps.clone());
-        let mut faults = None;
+        let (mut faults, mut entra) = (None, None);
         for (member, value) in members {
             match member.as_str() {
                 "pat" => pat = read(value)?,
@@ -61,6 +61,8 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
                 "gzip" => gzip = read(value)?,
                 "caps" => caps = overlay(&caps, value)?,
                 "traps" => traps = overlay(&traps, value)?,
+                // Ends the tokens issued before, too.
+                "entra" => entra = Some(read(value)?),
                 "faults" => {
                     let list: Vec<Fault> = read(value)?;
                     faults = Some(Faults::new(list).map_err(Refused::bad)?);
@@ -73,6 +75,10 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
         organization.gzip = gzip;
         organization.caps = caps;
         organization.traps = traps;
+        if let Some(entra) = entra {
+            organization.entra = entra;
+            organization.tokens.clear();
+        }
         if let Some(faults) = faults {
             organization.faults = faults;
         }

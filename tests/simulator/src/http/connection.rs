@@ -9,6 +9,7 @@ use super::delivery;
 use super::request::{self, Request};
 use super::response::{Manner, Response};
 use crate::api::Call;
+use crate::api::route::Route;
 use crate::log::Ticket;
 use crate::state::{State, lock};
 use crate::{api, control};
@@ -47,7 +48,10 @@ async fn serve_call(
     request: &Request,
 ) -> std::io::Result<bool> {
     let call = Call::of(request);
-    let organization = state.find(&call.organization);
+    let organization = match call.route {
+        Route::Token => state.of_tenant(&call.organization),
+        _ => state.find(&call.organization),
+    };
     let ticket = Ticket::open(state, call.arrival(request, id, organization.as_deref()));
     let Some(organization) = organization else {
         let response = api::failure::no_organization(&call.organization);

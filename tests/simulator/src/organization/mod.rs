@@ -11,6 +11,8 @@ pub mod repository;
 pub mod revision;
 pub mod specification;
 
+use std::time::Instant;
+
 use crate::fault::Faults;
 use crate::generate;
 use crate::generate::people::Person;
@@ -21,7 +23,7 @@ use project::{Project, Projects};
 use pull_request::PullRequests;
 use repository::Repositories;
 use revision::Revisions;
-use specification::{Caps, Specification, Traps};
+use specification::{Caps, Entra, Specification, Traps};
 
 pub struct Organization {
     pub name: String,
@@ -31,6 +33,9 @@ pub struct Organization {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    pub entra: Option<Entra>,
+    /// Tokens issued for the application, and when each ends.
+    pub tokens: Vec<(String, Instant)>,
     pub faults: Faults,
     pub people: Vec<Person>,
     pub projects: Projects,
@@ -58,6 +63,8 @@ impl Organization {
             gzip: specification.gzip,
             caps: specification.caps,
             traps: specification.traps.clone(),
+            entra: specification.entra.clone(),
+            tokens: Vec::new(),
             faults: Faults::default(),
             people: Vec::new(),
             projects: Projects::default(),

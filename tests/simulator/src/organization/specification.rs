@@ -22,6 +22,24 @@ pub struct Specification {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    /// A directory with one application that is a member of the organisation.
+    pub entra: Option<Entra>,
+}
+
+/// Microsoft Entra ID, as far as the client credentials grant goes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entra {
+    pub tenant: String,
+    pub client_id: String,
+    pub client_secret: String,
+    /// How long a token lives.
+    #[serde(default = "hour")]
+    pub token_seconds: u64,
+}
+
+fn hour() -> u64 {
+    3600
 }
 
 impl Default for Specification {
@@ -39,6 +57,7 @@ impl Default for Specification {
             gzip: true,
             caps: Caps::default(),
             traps: Traps::default(),
+            entra: None,
         }
     }
 }
