@@ -40,19 +40,12 @@ pub fn chain(error: &reqwest::Error) -> String {
 }
 
 /// Whether the certificate is not trusted, or what came was no TLS.
-fn is_tls(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let found = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let found = found.or_else(|| error.downcast_ref::<rustls::Error>());
-        if let Some(found) = found {
-            return matches!(
-                found,
-                rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_)
-            );
-        }
-        cause = error.source();
+fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        use rustls::Error::{InvalidCertificate, InvalidMessage};
+        return matches!(found, InvalidCertificate(_) | InvalidMessage(_));
     }
-    false
+    // An I/O error names its inner error's cause as its own and leaves the inner error out.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    inner.is_some_and(|inner| is_tls(inner)) || error.source().is_some_and(is_tls)
 }
