@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::address::Collection;
 use super::answer::{self, Verdict};
+use super::budget::Grant;
 use super::credential::Credential;
 use super::governor::Governor;
 use super::request::Request;
@@ -138,18 +139,20 @@ impl Client {
     }
 
     /// Sends the request until it is answered with data that `read` accepts, or until it is hopeless.
+    /// The bytes of the answer are covered by the grant.
     pub async fn fetch<T>(
         &self,
         request: &Request,
         subject: &Subject,
         usage: &Usage,
+        grant: &mut Grant,
         read: impl Fn(Vec<u8>) -> Result<T, Unreadable>,
     ) -> Result<Data<T>, Error> {
         let (mut attempt, mut refused) = (0, None);
         loop {
             attempt += 1;
             usage.waited(self.governor.turn().await);
-            let failure = match self.attempt(request, usage, refused).await {
+            let failure = match self.attempt(request, usage, grant, refused).await {
                 Ok((body, continuation)) => match read(body) {
                     Ok(value) => return Ok(Data { value, continuation }),
                     Err(Unreadable::Shape(error)) => return Err(error),
@@ -164,6 +167,12 @@ impl Client {
                     attempt -= 1;
                     usage.retries.fetch_add(1, Ordering::Relaxed);
                     continue;
+                }
+                // Not the service's fault: no attempt. It is asked again when there is more room.
+                Failure::Crowded { bytes } => {
+                    attempt -= 1;
+                    usage.retries.fetch_add(1, Ordering::Relaxed);
+                    grant.wait(bytes * 2).await;
                 }
                 failure if !failure.passes() || attempt > self.settings.max_retries => {
                     return Err(self.error(failure, subject.clone(), attempt));
@@ -180,6 +189,7 @@ impl Client {
         &self,
         request: &Request,
         usage: &Usage,
+        grant: &mut Grant,
         refused: Option<u64>,
     ) -> Result<(Vec<u8>, Option<String>), Failure> {
         let Signed { header, number } = self.sign_in.header(&self.http, refused).await?;
@@ -207,6 +217,8 @@ impl Client {
             if (body.len() + chunk.len()) as u64 > LARGEST_ANSWER_MB << 20 {
                 return Err(Failure::TooLarge);
             }
+            let bytes = body.len() + chunk.len();
+            grant.cover(bytes).map_err(|_| Failure::Crowded { bytes })?;
             body.extend_from_slice(&chunk);
         }
         // Lets the connection go back to the pool before the page is decoded on the same thread.
@@ -255,7 +267,9 @@ impl Client {
             Failure::Unsendable => Error::Client {
                 reason: "the credential holds characters that no header can".into(),
             },
-            Failure::TooLarge => Error::TooLarge { subject, limit_mb: LARGEST_ANSWER_MB },
+            Failure::TooLarge | Failure::Crowded { .. } => {
+                Error::TooLarge { subject, limit_mb: LARGEST_ANSWER_MB }
+            }
             Failure::Passing { answer, .. } if answer.status == 429 => {
                 Error::Throttled { subject, attempts, answer }
             }
@@ -285,6 +299,10 @@ enum Failure {
     NoToken(Answer),
     Unsendable,
     TooLarge,
+    /// Larger than there is room for; so many bytes had come.
+    Crowded {
+        bytes: usize,
+    },
     /// `asked_to_wait`: the answer said for how long.
     Passing {
         answer: Answer,

@@ -96,7 +96,11 @@ impl State {
         let before = self.remaining.replace(left);
         let spent = limits.cost.or(before.map(|before| before - left)).filter(|cost| *cost > 0.0);
         // A mean that forgets: answers overtake each other.
-        self.cost = spent.map_or(self.cost, |spent| 0.8 * self.cost + 0.2 * spent);
+        self.cost = match spent {
+            Some(spent) if self.cost > 0.0 => 0.8 * self.cost + 0.2 * spent,
+            Some(spent) => spent,
+            None => self.cost,
+        };
         let scarce = limits.limit.is_none_or(|limit| left < limit * CAREFUL_BELOW);
         self.interval = if scarce && left > 0.0 {
             reset.mul_f64((self.cost / left).min(1.0)).min(LONGEST_GUESS)

@@ -3,11 +3,12 @@
 //! [`address`]: collection URLs. [`credential`]: secrets. [`sign_in`]: the Authorization header.
 //! [`request`]: path and parameters. [`paging`]: which request comes next. [`client`]: one request
 //! with its retries. [`governor`]: when the next one may start. [`retry`]: waits between attempts.
-//! [`answer`]: what an answer means. [`refusal`]: refusals that are recognised. [`transport`]: why
+//! [`budget`]: how many bytes are held. [`answer`]: what an answer means. [`refusal`]: refusals that are recognised. [`transport`]: why
 //! there is no answer.
 
 pub mod address;
 pub mod answer;
+pub mod budget;
 pub mod client;
 pub mod credential;
 pub mod governor;

@@ -1,5 +1,6 @@
 //! The rows of one page: its bytes, and where each wanted value stands in them.
 
+use crate::api::budget::Grant;
 use crate::scan::seen::{Key, Seen};
 
 /// A value's place in the page's bytes; empty if the field is absent or null.
@@ -22,6 +23,8 @@ pub struct Page {
     pub(super) keys: Vec<Option<Key>>,
     /// Elements that are delivered: those not seen before.
     rows: Vec<u32>,
+    /// What it holds of the scan's bytes, given back when the page is dropped.
+    grant: Option<Grant>,
     /// Time of the last element, if all have one and they ascend.
     pub last_time: Option<i64>,
     /// The body's `continuationToken`, or the one in its `nextLink`.
@@ -38,6 +41,7 @@ impl Page {
             width,
             keys: Vec::new(),
             rows: Vec::new(),
+            grant: None,
             last_time: None,
             body_token: None,
             is_last: None,
@@ -48,6 +52,12 @@ impl Page {
         let start = self.cells.len();
         self.cells.resize(start + self.width, Cell::NONE);
         start
+    }
+
+    /// Ties the bytes that it takes to its life.
+    pub fn hold(&mut self, mut grant: Grant) {
+        grant.settle(self.body.capacity() + self.cells.capacity() * size_of::<Cell>());
+        self.grant = Some(grant);
     }
 
     /// Elements of the answer.

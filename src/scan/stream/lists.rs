@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Outlet, Project, Scan, Stop, stuck_error};
+use crate::api::budget;
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::catalog::endpoint::{BodyKind, Paging, Parent, Projection};
@@ -10,6 +11,9 @@ use crate::error::Error;
 use crate::scan::decode::Decoder;
 use crate::scan::plan::{List, Plan};
 use crate::scan::seen::Seen;
+
+/// Pages are not asked for larger, once the size of an element is known: a tenth of the budget.
+const LARGEST_PAGE_BYTES: usize = budget::LIMIT / 10;
 
 impl Scan {
     /// Reads the lists one after the other.
@@ -62,8 +66,11 @@ impl Scan {
         let mut pages = Pages::One;
         let mut read_pages = 0;
         loop {
-            let request = pager.request();
-            let read = self.read_page(request, endpoint, decoder, &subject, seen, outlet).await;
+            pager.limit(self.most_elements());
+            let (request, size) = (pager.request(), pager.size().unwrap_or(endpoint.page_size));
+            let size = size as usize;
+            let read =
+                self.read_page(request, endpoint, size, decoder, &subject, seen, outlet).await;
             let (page, facts) = match read {
                 // A value that this organization does not know, perhaps. Without it the list is
                 // longer, and PostgreSQL finds the rows in it.
@@ -179,6 +186,14 @@ impl Scan {
                 let decoder = column.map(|column| self.decoder.ordered_by(&column.pointer()));
                 (Style::time(list.ordered_by.map_or("minTime", |(_, since)| since)), decoder)
             }
+        }
+    }
+
+    /// Elements of a page that keep it at a size of which several can be held.
+    fn most_elements(&self) -> u32 {
+        match self.element_bytes.load(Ordering::Relaxed) {
+            0 => u32::MAX,
+            bytes => u32::try_from(LARGEST_PAGE_BYTES / bytes).unwrap_or(u32::MAX).max(10),
         }
     }
 

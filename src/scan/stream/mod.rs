@@ -9,12 +9,13 @@ mod lists;
 mod projects;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
+use crate::api::budget::{self, Budget, Grant};
 use crate::api::client::{Client, Usage};
 use crate::api::paging::{Facts, Stuck};
 use crate::api::refusal::Refusal;
@@ -26,6 +27,12 @@ use crate::scan::decode::page::Page;
 use crate::scan::decode::{Decoder, Envelope};
 use crate::scan::plan::Plan;
 use crate::scan::seen::Seen;
+
+/// Size of an element before one has been seen. A guess: builds have about 6 kB, the others less.
+const UNKNOWN_ELEMENT_BYTES: usize = 8_000;
+
+/// Elements of a page whose mean size is worth something.
+const ENOUGH_TO_JUDGE: usize = 10;
 
 /// What the main thread receives.
 #[derive(Debug)]
@@ -107,6 +114,10 @@ pub struct Scan {
     pub usage: Arc<Usage>,
     /// Rows delivered so far.
     pub delivered: AtomicU64,
+    /// Bytes of the pages that are held.
+    pub budget: Arc<Budget>,
+    /// Mean size of the largest elements seen, in bytes; 0: none yet.
+    pub element_bytes: AtomicUsize,
     /// The organization's projects, once they are listed; kept over rescans.
     pub known_projects: Arc<OnceLock<Vec<Project>>>,
 }
@@ -135,6 +146,8 @@ impl Scan {
             trace: false,
             usage: Arc::default(),
             delivered: AtomicU64::new(0),
+            budget: Budget::new(budget::LIMIT),
+            element_bytes: AtomicUsize::new(0),
             known_projects: Arc::default(),
         }
     }
@@ -210,9 +223,11 @@ impl Scan {
         let subject = self.subject(None);
         let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
         self.announce(&request, outlet).await?;
-        match self.client.fetch(&request, &subject, &self.usage, read).await {
+        let mut grant = self.admit(1).await;
+        match self.client.fetch(&request, &subject, &self.usage, &mut grant, read).await {
             Ok(data) => {
                 let mut page = data.value;
+                page.hold(grant);
                 page.keep_unseen(&mut Seen::default());
                 self.send(page, outlet).await
             }
@@ -285,11 +300,21 @@ impl Scan {
         Ok(())
     }
 
-    /// Reads one page of a list, without the elements that `seen` knows.
+    /// Waits until an answer of so many elements is expected to fit.
+    async fn admit(&self, elements: usize) -> Grant {
+        let bytes = match self.element_bytes.load(Ordering::Relaxed) {
+            0 => UNKNOWN_ELEMENT_BYTES,
+            known => known,
+        };
+        self.budget.admit(elements.saturating_mul(bytes)).await
+    }
+
+    /// Reads one page of a list, about `size` elements (0: few), without those that `seen` knows.
     async fn read_page(
         &self,
         request: &Request,
         endpoint: &Endpoint,
+        size: usize,
         decoder: &Decoder,
         subject: &Subject,
         seen: &mut Seen,
@@ -298,8 +323,16 @@ impl Scan {
         self.announce(request, outlet).await?;
         let envelope = Envelope::Member(endpoint.elements);
         let read = |body| decoder.decode(body, envelope, subject);
-        let data = self.client.fetch(request, subject, &self.usage, read).await?;
+        let mut grant = self.admit(size).await;
+        let fetched = self.client.fetch(request, subject, &self.usage, &mut grant, read);
+        let data = fetched.await?;
         let mut page = data.value;
+        // A size of 0: a list beside the scan's own, whose elements say nothing of these.
+        if size > 0 && page.elements() >= ENOUGH_TO_JUDGE {
+            let bytes = page.bytes() / page.elements();
+            self.element_bytes.fetch_max(bytes.max(1), Ordering::Relaxed);
+        }
+        page.hold(grant);
         page.keep_unseen(seen);
         if let Some(token) = &page.body_token {
             *self.feed_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());

@@ -60,7 +60,7 @@ impl Scan {
         loop {
             let request = pager.request();
             let (page, facts) =
-                self.read_page(request, endpoint, &decoder, &subject, &mut seen, outlet).await?;
+                self.read_page(request, endpoint, 0, &decoder, &subject, &mut seen, outlet).await?;
             for row in 0..page.rows() {
                 let text = |slot| value::text(page.value(row, slot)).into_owned();
                 let (project, state) = (Project { id: text(0), name: text(1) }, text(2));
