@@ -177,6 +177,11 @@ impl Pager {
         &self.request
     }
 
+    /// Sets a parameter of the requests to come.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.request.set(name, value);
+    }
+
     /// Elements that the next page is asked for.
     pub fn size(&self) -> Option<u32> {
         self.size.as_ref().map(|size| size.first)

@@ -113,6 +113,8 @@ pub enum Paging {
     Overlap {
         /// Parameter that skips elements.
         skip: &'static str,
+        /// Column with [`super::column::Push::Range`] whose latest values come first.
+        newest_first: &'static str,
     },
     /// `isLastBatch`, with a token in the body or in `nextLink`.
     Feed {

@@ -29,7 +29,7 @@ pub const TABLE: Table = Table {
         path: "/_apis/git/pullrequests",
         parent: Parent::Project,
         elements: "value",
-        paging: Paging::Overlap { skip: "$skip" },
+        paging: Paging::Overlap { skip: "$skip", newest_first: "creation_date" },
         page_size: 500,
         page_size_parameter: Some("$top"),
         // Without it the service lists the active ones only.

@@ -27,6 +27,8 @@ pub struct Page {
     grant: Option<Grant>,
     /// Time of the last element, if all have one and they ascend.
     pub last_time: Option<i64>,
+    /// Time of the last element, if all have one and they descend.
+    pub earliest: Option<i64>,
     /// The body's `continuationToken`, or the one in its `nextLink`.
     pub body_token: Option<String>,
     /// The body's `isLastBatch`.
@@ -43,6 +45,7 @@ impl Page {
             rows: Vec::new(),
             grant: None,
             last_time: None,
+            earliest: None,
             body_token: None,
             is_last: None,
         }
@@ -72,7 +75,13 @@ impl Page {
             .filter(|(_, key)| key.is_none_or(|key| seen.insert(key)))
             .map(|(element, _)| element)
             .collect();
-        self.keys = Vec::new();
+    }
+
+    /// Leaves those of the rows that `seen` does not know either, and tells it of them.
+    pub fn drop_seen(&mut self, seen: &mut Seen) {
+        let keys = std::mem::take(&mut self.keys);
+        let key = |row: &u32| keys.get(*row as usize).copied().flatten();
+        self.rows.retain(|row| key(row).is_none_or(|key| seen.insert(key)));
     }
 
     /// Whether the first element had been seen before.

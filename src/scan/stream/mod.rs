@@ -1,12 +1,16 @@
 //! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
 //!
-//! `projects`: which projects a fan-out visits. `lists`: reading one list to its end.
+//! `projects`: which projects a fan-out visits. `lists`: reading one list to its end. `split`: long
+//! lists in parts.
 //!
 //! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
 //! explicit [`Event::End`] or an error, so that a lost channel is never taken for the end.
 
 mod lists;
 mod projects;
+mod split;
+
+pub use split::Crew;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -118,6 +122,8 @@ pub struct Scan {
     pub budget: Arc<Budget>,
     /// Mean size of the largest elements seen, in bytes; 0: none yet.
     pub element_bytes: AtomicUsize,
+    /// What the workers do.
+    pub crew: Crew,
     /// The organization's projects, once they are listed; kept over rescans.
     pub known_projects: Arc<OnceLock<Vec<Project>>>,
 }
@@ -148,6 +154,7 @@ impl Scan {
             delivered: AtomicU64::new(0),
             budget: Budget::new(budget::LIMIT),
             element_bytes: AtomicUsize::new(0),
+            crew: Crew::default(),
             known_projects: Arc::default(),
         }
     }
@@ -252,11 +259,13 @@ impl Scan {
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency.max(1) {
             let (scan, queue, outlet) = (Arc::clone(self), Arc::clone(&queue), outlet.clone());
+            scan.crew.join();
             workers.spawn(async move {
                 while let Some(job) = next(&queue) {
                     scan.work(job, &outlet).await?;
                 }
-                Ok::<(), Stop>(())
+                scan.crew.rest();
+                scan.help(&outlet).await
             });
         }
         while let Some(worker) = workers.join_next().await {
@@ -270,8 +279,8 @@ impl Scan {
     /// Reads all lists of one project, or of the organization.
     async fn visit(&self, project: Option<Project>, outlet: &Outlet) -> Result<(), Stop> {
         let Plan::Lists { lists, .. } = &self.plan else { return Ok(()) };
-        let mut seen = Seen::default();
-        match self.read_lists(lists, project.as_ref(), &mut seen, outlet).await {
+        let seen = Arc::default();
+        match self.read_lists(lists, project.as_ref(), &seen, outlet).await {
             Err(Stop::Failed(error)) if self.skip_inaccessible && project.is_some() => {
                 if !concerns_project(&error) {
                     return Err(error.into());
@@ -309,7 +318,8 @@ impl Scan {
         self.budget.admit(elements.saturating_mul(bytes)).await
     }
 
-    /// Reads one page of a list, about `size` elements (0: few), without those that `seen` knows.
+    /// Reads one page of a list, about `size` elements (0: few), without those that `seen`, the
+    /// earlier pages of the same list, knows.
     async fn read_page(
         &self,
         request: &Request,
