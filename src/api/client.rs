@@ -1,11 +1,10 @@
 //! One request, sent as often as it takes: the only place that talks to the network.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::time::Instant;
 
 use super::address::Collection;
 use super::answer::{self, Verdict};
@@ -16,6 +15,7 @@ use super::request::Request;
 use super::retry;
 use super::sign_in::{SignIn, Signed, Unsigned};
 use super::transport::{Fault, chain};
+use super::usage::Usage;
 use crate::error::{Answer, Error, Subject};
 
 /// Everything that makes one client differ from another.
@@ -56,19 +56,6 @@ const LARGEST_ANSWER_MB: u64 = 512;
 
 /// An announced length is reserved at once up to here.
 const LARGEST_TRUSTED_LENGTH: u64 = 1 << 20;
-
-/// What the requests of one scan cost.
-#[derive(Debug, Default)]
-pub struct Usage {
-    /// Requests sent, retries included.
-    pub requests: AtomicU64,
-    /// Requests sent again after a passing fault.
-    pub retries: AtomicU64,
-    /// Bytes of all bodies, after decompression.
-    pub bytes: AtomicU64,
-    /// Milliseconds spent waiting because the service asked for it, or between attempts.
-    pub waited_ms: AtomicU64,
-}
 
 /// A complete answer with data.
 #[derive(Debug)]
@@ -151,7 +138,7 @@ impl Client {
         let (mut attempt, mut refused) = (0, None);
         loop {
             attempt += 1;
-            usage.waited(self.governor.turn().await);
+            self.governor.turn(usage).await;
             let failure = match self.attempt(request, usage, grant, refused).await {
                 Ok((body, continuation)) => match read(body) {
                     Ok(value) => return Ok(Data { value, continuation }),
@@ -248,9 +235,8 @@ impl Client {
             }
             _ => retry::backoff(attempt),
         };
-        let started = Instant::now();
+        let _waiting = usage.wait();
         tokio::time::sleep(pause).await;
-        usage.waited(started.elapsed());
     }
 
     fn error(&self, failure: Failure, subject: Subject, attempts: u32) -> Error {
@@ -279,13 +265,6 @@ impl Client {
             }
             Failure::Transport(Fault::Tls(reason)) => Error::Untrusted { subject, reason },
         }
-    }
-}
-
-impl Usage {
-    fn waited(&self, pause: Duration) {
-        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        self.waited_ms.fetch_add(pause, Ordering::Relaxed);
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use reqwest::header::HeaderMap;
 use tokio::time::Instant;
 
+use super::usage::Usage;
+
 /// A wait that the service asks for is cut here; statement_timeout is the user's own bound.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
@@ -36,18 +38,19 @@ struct State {
 }
 
 impl Governor {
-    /// Waits for the turn of the next request and returns how long that took.
-    pub async fn turn(&self) -> Duration {
-        let began = Instant::now();
+    /// Waits for the turn of the next request.
+    pub async fn turn(&self, usage: &Usage) {
         loop {
             // A variable of its own, so that the lock is not held while sleeping.
             let next = self.state().next(Instant::now());
             match next {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => break,
+                Some(at) => {
+                    let _waiting = usage.wait();
+                    tokio::time::sleep_until(at).await;
+                }
+                None => return,
             }
         }
-        began.elapsed()
     }
 
     /// Holds back every request until then.

@@ -10,10 +10,11 @@ use pgrx::{PgMemoryContexts, pg_guard};
 use super::datum::{self, Converter};
 use super::io::Stream;
 use super::plan_data::{Comparison, PlanData, PushedClause};
+use super::progress::Reporter;
 use super::relation::Relation;
 use super::report::{ok_or_error, tell};
 use super::{feed, server, settings};
-use crate::api::client::Usage;
+use crate::api::usage::Usage;
 use crate::catalog::column::Push;
 use crate::catalog::table::Table;
 use crate::error::Error;
@@ -21,7 +22,7 @@ use crate::scan::condition::{Condition, Op, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
 use crate::scan::plan::{lower_bound, plan};
-use crate::scan::stream::{Event, Project, Scan};
+use crate::scan::stream::{Event, Progress, Project, Scan};
 
 /// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
 /// query ends well, fails or is cancelled.
@@ -39,6 +40,9 @@ pub struct ScanState {
     ended: bool,
     /// Kept over rescans, so that a join lists the projects once.
     known_projects: Arc<OnceLock<Vec<Project>>>,
+    /// How far the current scan is.
+    progress: Arc<Progress>,
+    reporter: Reporter,
     /// What the scan has cost, over all rescans.
     pub usage: Arc<Usage>,
     /// Pages received.
@@ -84,6 +88,8 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             row: 0,
             ended: false,
             known_projects: Arc::default(),
+            progress: Arc::default(),
+            reporter: Reporter::default(),
             usage: Arc::default(),
             pages: 0,
             rows: 0,
@@ -183,10 +189,13 @@ impl ScanState {
             if self.stream.is_none() {
                 // SAFETY: the caller's node.
                 let scan = unsafe { self.prepare(node) }?;
+                self.progress = Arc::clone(&scan.progress);
                 self.stream = Some(Stream::start(Arc::new(scan))?);
             }
+            self.reporter.tell(&self.relation.name, self.rows, &self.progress, &self.usage);
             let Some(stream) = &mut self.stream else { continue };
-            match stream.receive()? {
+            let Some(event) = stream.receive_until(self.reporter.due())? else { continue };
+            match event {
                 Event::Page(page) => {
                     self.pages += 1;
                     self.rows += page.rows() as u64;

@@ -6,7 +6,7 @@
 //! [`batch`]: joins that ask for their keys together.
 //! [`plan_data`]: what a plan carries. [`executor`]: rows into slots. [`datum`]: JSON to datums and
 //! back. [`explain`]: EXPLAIN's lines. [`io`]: the I/O thread. [`wait`]: waiting that can be cancelled.
-//! [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
+//! [`progress`]: how far a scan is. [`report`]: SQLSTATEs and hints. [`settings`]: configuration parameters. [`functions`]: the catalogue as SQL functions.
 //! [`check`]: can a server be read, and if not, why.
 //! [`declared`]: what refresh asks of a foreign table. [`feed`]: where feeds are continued.
 
@@ -28,6 +28,7 @@ pub mod options;
 pub mod paths;
 pub mod plan_data;
 pub mod planner;
+pub mod progress;
 pub mod relation;
 pub mod report;
 pub mod server;

@@ -69,7 +69,8 @@ impl Scan {
     /// Helps with the lists of others until there are none.
     pub(super) async fn help(&self, outlet: &Outlet) -> Result<(), Stop> {
         let size = self.page_size.unwrap_or(self.table.endpoint.page_size) as usize;
-        while let Some(part) = self.crew.idle(size).await {
+        let wanted = || outlet.events.capacity() == outlet.events.max_capacity();
+        while let Some(part) = self.crew.idle(size, wanted).await {
             let read = {
                 let _offered = self.crew.reading(&part);
                 self.read_part(&part, false, outlet).await

@@ -1,6 +1,6 @@
 //! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
 //!
-//! `projects`: which projects a fan-out visits. `lists`: reading one list to its end. `split`: long
+//! `scan`: what there is to read. `projects`: which projects a fan-out visits. `lists`: reading one list to its end. `split`: long
 //! lists in parts.
 //!
 //! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
@@ -8,24 +8,24 @@
 
 mod lists;
 mod projects;
+mod scan;
 mod split;
 
+pub use scan::{Progress, Scan};
 pub use split::Crew;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
-use crate::api::budget::{self, Budget, Grant};
-use crate::api::client::{Client, Usage};
+use crate::api::budget::Grant;
 use crate::api::paging::{Facts, Stuck};
 use crate::api::refusal::Refusal;
 use crate::api::request::Request;
 use crate::catalog::endpoint::{Endpoint, Parent};
-use crate::catalog::table::Table;
 use crate::error::{Error, Subject};
 use crate::scan::decode::page::Page;
 use crate::scan::decode::{Decoder, Envelope};
@@ -72,91 +72,6 @@ impl Outlet {
         // The byte only wakes; if the socket is full, the receiver is awake already.
         let _ = std::io::Write::write(&mut &*self.wake, &[1]);
         delivered
-    }
-}
-
-/// A scan, ready to be run.
-#[derive(Debug)]
-pub struct Scan {
-    /// Table of the catalogue.
-    pub table: &'static Table,
-    /// Connections to the collection.
-    pub client: Arc<Client>,
-    /// What to ask.
-    pub plan: Plan,
-    /// What to cut out of the answers.
-    pub decoder: Decoder,
-    /// Whether values are wanted that the list holds only on demand.
-    pub on_demand: bool,
-    /// Members of the elements that are wanted, where the list can be asked for these only.
-    pub members: Option<Vec<String>>,
-    /// Where the lists of single projects begin: parameter, and its value by project id in lower case.
-    pub since: Option<(&'static str, HashMap<String, String>)>,
-    /// Where a feed begins: the token of an earlier read, instead of the beginning.
-    pub feed_from: Option<String>,
-    /// Pages of a feed to read; `None`: all.
-    pub feed_pages: Option<u32>,
-    /// Where a feed ended: the last token that the service sent.
-    pub feed_to: Mutex<Option<String>>,
-    /// Whether a feed was left before its end, because enough pages were read.
-    pub feed_left: AtomicBool,
-    /// Project that the foreign table is limited to, by name or id.
-    pub project: Option<String>,
-    /// Projects that a fan-out visits at most, to see whether it can; `None`: all.
-    pub most_projects: Option<usize>,
-    /// Projects read at once.
-    pub concurrency: usize,
-    /// Elements per page, where the user set it.
-    pub page_size: Option<u32>,
-    /// Rows that are probably enough.
-    pub limit: Option<u64>,
-    /// Whether projects that cannot be read are skipped with a warning.
-    pub skip_inaccessible: bool,
-    /// Whether every request is announced.
-    pub trace: bool,
-    /// What it has cost so far.
-    pub usage: Arc<Usage>,
-    /// Rows delivered so far.
-    pub delivered: AtomicU64,
-    /// Bytes of the pages that are held.
-    pub budget: Arc<Budget>,
-    /// Mean size of the largest elements seen, in bytes; 0: none yet.
-    pub element_bytes: AtomicUsize,
-    /// What the workers do.
-    pub crew: Crew,
-    /// The organization's projects, once they are listed; kept over rescans.
-    pub known_projects: Arc<OnceLock<Vec<Project>>>,
-}
-
-impl Scan {
-    /// A scan of everything that the plan asks for, one request at a time.
-    pub fn new(table: &'static Table, plan: Plan, decoder: Decoder, client: Arc<Client>) -> Self {
-        Self {
-            table,
-            client,
-            plan,
-            decoder,
-            on_demand: false,
-            members: None,
-            since: None,
-            feed_from: None,
-            feed_pages: None,
-            feed_to: Mutex::default(),
-            feed_left: AtomicBool::default(),
-            project: None,
-            most_projects: None,
-            concurrency: 1,
-            page_size: None,
-            limit: None,
-            skip_inaccessible: false,
-            trace: false,
-            usage: Arc::default(),
-            delivered: AtomicU64::new(0),
-            budget: Budget::new(budget::LIMIT),
-            element_bytes: AtomicUsize::new(0),
-            crew: Crew::default(),
-            known_projects: Arc::default(),
-        }
     }
 }
 
@@ -219,7 +134,11 @@ impl Scan {
 
     async fn work(&self, job: Job, outlet: &Outlet) -> Result<(), Stop> {
         match job {
-            Job::Visit(project) => self.visit(Some(project), outlet).await,
+            Job::Visit(project) => {
+                self.visit(Some(project), outlet).await?;
+                self.progress.projects_done.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
             Job::Get(path) => self.read_single(&path, outlet).await,
         }
     }
@@ -246,6 +165,8 @@ impl Scan {
     /// Does the jobs, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
     async fn fan_out(self: &Arc<Self>, jobs: VecDeque<Job>, outlet: &Outlet) -> Result<(), Stop> {
         let enough = self.limit.unwrap_or(0);
+        let visits = jobs.iter().filter(|job| matches!(job, Job::Visit(_))).count();
+        self.progress.projects.store(visits as u64, Ordering::Relaxed);
         let queue = Arc::new(Mutex::new(jobs));
         let next = |queue: &Mutex<VecDeque<Job>>| {
             queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()

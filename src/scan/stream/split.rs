@@ -50,8 +50,14 @@ pub(super) struct Span {
     rows: usize,
 }
 
+/// How many pages must have been read behind the first for its speed to be believed.
+const READ_PAGES: usize = 2;
+
 /// How many pages must be left of a part, as far as one can tell, for half of it to be worth taking.
 const WORTH_PAGES: usize = 2;
+
+/// Fewer rows are not worth a request of their own, however small the pages are.
+const WORTH_ROWS: usize = 200;
 
 /// Without a bound that can be known, what is left is taken for so many times what has been read.
 const UNKNOWN_REST: i64 = 4;
@@ -118,7 +124,9 @@ impl Span {
 
     fn halve(&mut self, page: usize, descending: bool, now: i64) -> Option<Span> {
         let (rows, far) = self.rest(descending, now)?;
-        if rows < page.saturating_mul(WORTH_PAGES) {
+        // The last page overlaps with the one before, so two pages bring a little less.
+        let read = self.rows + page / 2 >= page.saturating_mul(READ_PAGES).max(WORTH_ROWS);
+        if !read || rows < page.saturating_mul(WORTH_PAGES).max(WORTH_ROWS) {
             return None;
         }
         let middle = self.at? + (far - self.at?) / 2;
@@ -231,7 +239,7 @@ impl Crew {
     }
 
     /// Half of the part that has most left, for pages of that size.
-    pub(super) fn look(&self, page: usize) -> Idle {
+    pub(super) fn look(&self, page: usize, wanted: bool) -> Idle {
         // Only a guess of where lists end: nothing is left out if the clock is wrong.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
@@ -240,7 +248,7 @@ impl Crew {
             let descending = part.list.split.as_ref().is_some_and(|split| split.descending);
             part.span().rest(descending, now).map_or(0, |(rows, _)| rows)
         };
-        let largest = state.parts.iter().max_by_key(|part| left(part));
+        let largest = state.parts.iter().filter(|_| wanted).max_by_key(|part| left(part));
         match largest.and_then(|part| part.halve(page, now)) {
             Some(part) => {
                 let part = Arc::new(part);
@@ -253,13 +261,14 @@ impl Crew {
     }
 
     /// Waits for work, or for the end of all of it.
-    pub(super) async fn idle(&self, page: usize) -> Option<Arc<Part>> {
+    /// None while `wanted` says that rows come faster than they are consumed.
+    pub(super) async fn idle(&self, page: usize, wanted: impl Fn() -> bool) -> Option<Arc<Part>> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
             // From here on a change is not missed.
             changed.as_mut().enable();
-            match self.look(page) {
+            match self.look(page, wanted()) {
                 Idle::Take(part) => return Some(part),
                 Idle::Leave => return None,
                 Idle::Wait => changed.await,
@@ -291,40 +300,51 @@ mod tests {
     #[test]
     fn the_far_half_of_what_is_left_is_taken() {
         let mut span = Span::default();
-        assert!(span.halve(10, false, 1000).is_none(), "nothing is known yet");
-        assert!(span.reach(100, 10, false));
-        assert!(span.halve(10, false, 1000).is_none(), "no speed is known yet");
-        assert!(span.reach(200, 10, false));
-        // 10 rows in 100: 80 in the 800 that are left.
-        assert_eq!(span.rest(false, 1000), Some((80, 1000)));
-        let taken = span.halve(10, false, 1000).expect("enough is left");
+        assert!(span.halve(100, false, 1000).is_none(), "nothing is known yet");
+        assert!(span.reach(100, 100, false));
+        assert!(span.halve(100, false, 1000).is_none(), "no speed is known yet");
+        assert!(span.reach(150, 50, false));
+        assert!(span.halve(100, false, 1000).is_none(), "too little is known");
+        assert!(span.reach(200, 150, false));
+        // 200 rows in 100: 1600 in the 800 that are left.
+        assert_eq!(span.rest(false, 1000), Some((1600, 1000)));
+        let taken = span.halve(100, false, 1000).expect("enough is left");
         assert_eq!((taken.near, taken.far), (Some(600), None), "new elements belong to the last");
         assert_eq!(span.far, Some(600));
-        let taken = span.halve(10, false, 1000).expect("enough is left");
+        let taken = span.halve(100, false, 1000).expect("enough is left");
         assert_eq!((taken.near, taken.far), (Some(400), Some(600)));
-        assert!(span.halve(15, false, 1000).is_none(), "20 rows are one page and a bit");
-        assert!(span.reach(400, 10, false), "more elements may have this very time");
-        assert!(!span.reach(401, 10, false));
+        assert!(span.halve(201, false, 1000).is_none(), "400 rows are less than two pages");
+        assert!(span.reach(400, 100, false), "more elements may have this very time");
+        assert!(!span.reach(401, 100, false));
     }
 
     #[test]
     fn newest_first_is_the_same_backwards() {
         let mut span = Span::default();
-        span.reach(1000, 10, true);
-        span.reach(900, 10, true);
-        let taken = span.halve(10, true, 5000).expect("a guess");
+        span.reach(1000, 100, true);
+        span.reach(900, 200, true);
+        let taken = span.halve(100, true, 5000).expect("a guess");
         assert_eq!((taken.near, taken.far), (Some(700), None));
         assert_eq!(span.far, Some(700));
-        assert!(span.reach(700, 10, true));
-        assert!(!span.reach(699, 10, true));
+        assert!(span.reach(700, 100, true));
+        assert!(!span.reach(699, 100, true));
     }
 
     #[test]
     fn elements_of_one_moment_are_not_split() {
         let mut span = Span::default();
         for _ in 0..9 {
-            span.reach(100, 10, false);
+            span.reach(100, 100, false);
         }
-        assert!(span.halve(10, false, 1000).is_none());
+        assert!(span.halve(100, false, 1000).is_none());
+    }
+
+    #[test]
+    fn short_lists_are_left_alone_whatever_the_page_size() {
+        let mut span = Span::default();
+        for at in 1..20 {
+            span.reach(at, 10, false);
+        }
+        assert!(span.halve(10, false, 1_000_000).is_none());
     }
 }
