@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 
+use tokio::sync::Semaphore;
+
 use super::address::Collection;
 use super::answer::{self, Verdict};
 use super::budget::Grant;
@@ -35,6 +37,8 @@ pub struct Settings {
     pub ca_certificate: Option<String>,
     /// Proxy for every request.
     pub proxy: Proxy,
+    /// Requests in flight at most, of all scans together.
+    pub max_concurrency: usize,
 }
 
 /// Whether requests go through a proxy.
@@ -82,6 +86,8 @@ pub struct Client {
     http: reqwest::Client,
     sign_in: SignIn,
     governor: Arc<Governor>,
+    /// One permit per request in flight.
+    in_flight: Semaphore,
     /// Whether the service has ever answered with data: then the credential is good for something.
     accepted: AtomicBool,
 }
@@ -117,7 +123,9 @@ impl Client {
         };
         let http = builder.build().map_err(|error| problem(chain(&error)))?;
         let sign_in = SignIn::new(settings.credential.clone());
-        Ok(Self { settings, http, sign_in, governor, accepted: AtomicBool::new(false) })
+        let in_flight = Semaphore::new(settings.max_concurrency.max(1));
+        let accepted = AtomicBool::new(false);
+        Ok(Self { settings, http, sign_in, governor, in_flight, accepted })
     }
 
     /// What the client was built from.
@@ -138,8 +146,12 @@ impl Client {
         let (mut attempt, mut refused) = (0, None);
         loop {
             attempt += 1;
+            // Never closed, so a permit always comes; without one nothing is wrong but the number.
+            let permit = self.in_flight.acquire().await;
             self.governor.turn(usage).await;
-            let failure = match self.attempt(request, usage, grant, refused).await {
+            let attempted = self.attempt(request, usage, grant, refused).await;
+            drop(permit);
+            let failure = match attempted {
                 Ok((body, continuation)) => match read(body) {
                     Ok(value) => return Ok(Data { value, continuation }),
                     Err(Unreadable::Shape(error)) => return Err(error),

@@ -1,6 +1,5 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use pgrx::pg_sys;
@@ -13,21 +12,21 @@ use super::plan_data::{Comparison, PlanData, PushedClause};
 use super::progress::Reporter;
 use super::relation::Relation;
 use super::report::{ok_or_error, tell};
-use super::{feed, server, settings};
+use super::wanted::{lower_bounds, members};
+use super::{feed, overlap, server, settings};
 use crate::api::usage::Usage;
-use crate::catalog::column::Push;
-use crate::catalog::table::Table;
 use crate::error::Error;
 use crate::scan::condition::{Condition, Op, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
-use crate::scan::plan::{lower_bound, plan};
+use crate::scan::plan::plan;
 use crate::scan::stream::{Event, Progress, Project, Scan};
 
 /// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
 /// query ends well, fails or is cancelled.
 #[derive(Debug)]
 pub struct ScanState {
+    node: *mut pg_sys::ForeignScanState,
     relation: Relation,
     data: PlanData,
     /// Role that the query runs as: the owner of a view, else the current user.
@@ -78,6 +77,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             .collect();
         let expressions = pg_sys::ExecInitExprList((*plan).fdw_exprs, node.cast());
         let state = ScanState {
+            node,
             relation,
             data,
             user: running_as(plan, estate),
@@ -95,6 +95,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             rows: 0,
         };
         (*node).fdw_state = context.leak_and_drop_on_delete(state).cast();
+        overlap::remember(node);
         pg_sys::MemoryContextSwitchTo(before);
     }
 }
@@ -128,7 +129,11 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
         let slot = (*node).ss.ss_ScanTupleSlot;
         clear(slot);
         let state = &mut *(*node).fdw_state.cast::<ScanState>();
-        if !ok_or_error(state.advance(node)) {
+        if state.stream.is_none() && !state.ended {
+            ok_or_error(state.start(node));
+            start_companions(node);
+        }
+        if !ok_or_error(state.advance()) {
             return slot;
         }
         ok_or_error(state.fill(slot));
@@ -166,7 +171,37 @@ pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanS
     }
 }
 
+/// Begins the other scans of the query that will be read too.
+unsafe fn start_companions(node: *mut pg_sys::ForeignScanState) {
+    // SAFETY: the caller's node; the others are begun scans of the same query, each with a state of
+    // its own that nobody holds.
+    unsafe {
+        for other in overlap::companions(node) {
+            let Some(state) = (*other).fdw_state.cast::<ScanState>().as_mut() else { continue };
+            // What refresh told the next scan is for one that is asked for a row.
+            if state.stream.is_none() && !state.ended && !feed::is_told(state.relation.oid) {
+                ok_or_error(state.start(other));
+            }
+        }
+    }
+}
+
+impl Drop for ScanState {
+    fn drop(&mut self) {
+        overlap::forget(self.node);
+    }
+}
+
 impl ScanState {
+    /// Begins to send requests.
+    unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Error> {
+        // SAFETY: the caller's node.
+        let scan = unsafe { self.prepare(node) }?;
+        self.progress = Arc::clone(&scan.progress);
+        self.stream = Some(Stream::start(Arc::new(scan))?);
+        Ok(())
+    }
+
     fn stop(&mut self) {
         self.stream = None;
         self.page = None;
@@ -174,7 +209,7 @@ impl ScanState {
     }
 
     /// Moves to the next row; false at the end.
-    unsafe fn advance(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<bool, Error> {
+    fn advance(&mut self) -> Result<bool, Error> {
         loop {
             if let Some(page) = &self.page {
                 if self.row < page.rows() {
@@ -186,14 +221,10 @@ impl ScanState {
             if self.ended {
                 return Ok(false);
             }
-            if self.stream.is_none() {
-                // SAFETY: the caller's node.
-                let scan = unsafe { self.prepare(node) }?;
-                self.progress = Arc::clone(&scan.progress);
-                self.stream = Some(Stream::start(Arc::new(scan))?);
-            }
             self.reporter.tell(&self.relation.name, self.rows, &self.progress, &self.usage);
-            let Some(stream) = &mut self.stream else { continue };
+            let Some(stream) = &mut self.stream else {
+                return Err(Error::Internal { what: "a scan was read before it began" });
+            };
             let Some(event) = stream.receive_until(self.reporter.due())? else { continue };
             match event {
                 Event::Page(page) => {
@@ -323,41 +354,6 @@ impl ScanState {
         }
         Ok(())
     }
-}
-
-/// The lower bounds of single projects, if the conditions have one for that column.
-fn lower_bounds(
-    table: &Table,
-    conditions: &[Condition],
-    since: &feed::Since,
-) -> Option<(&'static str, HashMap<String, String>)> {
-    let bounded = |condition: &Condition| {
-        condition.column.name == since.column && condition.op == Op::GreaterOrEqual
-    };
-    let Push::Range(range) = table.column(&since.column)?.push else { return None };
-    conditions.iter().any(bounded).then(|| {
-        let values = since.times.iter();
-        let values = values.filter_map(|(project, at)| Some((project.clone(), lower_bound(*at)?)));
-        (range.since, values.collect())
-    })
-}
-
-/// The members of the elements that wanted pointers name, if these are all that is wanted and the
-/// list can be asked for them.
-fn members<'a>(table: &Table, wanted: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
-    let projection = table.endpoint.projection.as_ref()?;
-    let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
-    let mut members: Vec<String> = projection.always.iter().map(|&name| name.to_owned()).collect();
-    for pointer in wanted {
-        match pointer.strip_prefix(projection.below) {
-            Some(name) if !name.contains(['/', '~', ',']) => members.push(name.to_owned()),
-            None if key.iter().any(|known| known == pointer) => {}
-            _ => return None,
-        }
-    }
-    members.sort();
-    members.dedup();
-    Some(members)
 }
 
 /// `ExecEvalExpr`, which is inline in C.

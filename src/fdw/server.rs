@@ -79,7 +79,9 @@ pub fn resolve(server: pg_sys::Oid, user: pg_sys::Oid) -> Result<Server, Error> 
         .or_else(|| of_server().map(Credential::Pat))
         .ok_or_else(|| Error::NoCredential { user: role_name(user), server: name.clone() })?;
     let version = option(&server_options, "api_version").unwrap_or(DEFAULT_VERSION).trim();
+    let concurrency = number(&server_options, "max_concurrency").unwrap_or(DEFAULT_CONCURRENCY);
     let settings = Settings {
+        max_concurrency: concurrency,
         collection: collection(&name, &server_options)?,
         credential,
         api_version: version.to_owned(),
@@ -98,7 +100,7 @@ pub fn resolve(server: pg_sys::Oid, user: pg_sys::Oid) -> Result<Server, Error> 
     Ok(Server {
         client: clients::client(settings)?,
         version: api_version(version).unwrap_or(Version(7, 1)),
-        concurrency: number(&server_options, "max_concurrency").unwrap_or(DEFAULT_CONCURRENCY),
+        concurrency,
         page_size: number(&server_options, "page_size"),
         skip_inaccessible: skip.unwrap_or(false),
     })
