@@ -195,7 +195,7 @@ impl Client {
         usage.requests.fetch_add(1, Ordering::Relaxed);
         let url = format!(
             "{}{}",
-            self.settings.collection.as_str(),
+            self.settings.collection.at(request.host),
             request.target(&self.settings.api_version)
         );
         let builder = match &request.body {

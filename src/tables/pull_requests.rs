@@ -26,6 +26,7 @@ pub const TABLE: Table = Table {
     key: &["pull_request_id"],
     rows_estimate: 20_000.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/git/pullrequests",
         parent: Parent::Project,
         elements: "value",

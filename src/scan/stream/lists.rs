@@ -171,6 +171,7 @@ impl Scan {
         let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
         let wanted = self.narrowed_to(narrowing);
         let mut request = Request::get(path_project.or(own).or(wanted), endpoint.path);
+        request.host = endpoint.host;
         if let Some((name, value)) = state {
             request.set(name, value);
         }

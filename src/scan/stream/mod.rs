@@ -145,7 +145,8 @@ impl Scan {
 
     /// An element asked for by its path. One that does not exist is no row.
     async fn read_single(&self, path: &str, outlet: &Outlet) -> Result<(), Stop> {
-        let request = Request::get(None, path);
+        let mut request = Request::get(None, path);
+        request.host = self.table.endpoint.host;
         let subject = self.subject(None);
         let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
         self.announce(&request, outlet).await?;
