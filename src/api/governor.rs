@@ -19,6 +19,9 @@ const LONGEST_GUESS: Duration = Duration::from_secs(60);
 /// Below this part of the limit requests are spread over the time until the reset. A guess.
 const CAREFUL_BELOW: f64 = 0.5;
 
+/// Part of the limit that is left alone. A guess.
+const RESERVE: f64 = 0.05;
+
 /// One governor serves all clients of a backend that have the same collection and credential.
 #[derive(Debug, Default)]
 pub struct Governor(Mutex<State>);
@@ -105,8 +108,11 @@ impl State {
             None => self.cost,
         };
         let scarce = limits.limit.is_none_or(|limit| left < limit * CAREFUL_BELOW);
-        self.interval = if scarce && left > 0.0 {
-            reset.mul_f64((self.cost / left).min(1.0)).min(LONGEST_GUESS)
+        // Requests under way are not in the number yet, nor are those of others.
+        let usable = left - limits.limit.unwrap_or(left) * RESERVE;
+        self.interval = if scarce && left > 0.0 && self.cost > 0.0 {
+            let part = if usable > self.cost { self.cost / usable } else { 1.0 };
+            reset.mul_f64(part).min(LONGEST_GUESS)
         } else {
             Duration::ZERO
         };
@@ -216,8 +222,8 @@ mod tests {
         for left in (20..=90).rev() {
             state.heed(&answer(f64::from(left)), now);
         }
-        // About one unit per request: 20 requests in 100 seconds.
-        assert!((4.0..6.0).contains(&state.interval.as_secs_f64()), "{:?}", state.interval);
+        // About one unit per request, and ten are left alone: 10 requests in 100 seconds.
+        assert!((9.0..11.0).contains(&state.interval.as_secs_f64()), "{:?}", state.interval);
         assert_eq!(state.next(now), None);
         assert_eq!(state.next(now), Some(now + state.interval));
         state.heed(&Limits::default(), now);

@@ -1,6 +1,7 @@
 //! One request to the service: guards in the service's order, then the endpoint.
 
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::authentication::{self, Credential};
 use super::failure::{self, Failure};
@@ -101,11 +102,18 @@ impl Call {
             let response = authentication::refuse(refusal, request, credential, &self.organization);
             return (response, Vec::new());
         }
-        let result = self.dispatch(organization, request);
+        let (limits, blocked) = limit(organization);
+        let result = match blocked {
+            true => Err(failure::throttled()),
+            false => self.dispatch(organization, request),
+        };
         let failed = result.is_err();
         let mut response = result.unwrap_or_else(|failure| failure.response());
         if !failed {
             good_headers(organization, &mut response);
+        }
+        for (name, value) in limits {
+            response.set(name, value.to_string());
         }
         (response, if failed { Vec::new() } else { self.query.ignored() })
     }
@@ -190,6 +198,23 @@ pub fn is_guid(text: &str) -> bool {
     let dashes = |at: usize| matches!(at, 8 | 13 | 18 | 23);
     let right = |(at, c): (usize, char)| if dashes(at) { c == '-' } else { c.is_ascii_hexdigit() };
     text.len() == 36 && text.char_indices().all(right)
+}
+
+/// Counts the request against the limit, if there is one: the headers, and whether it is blocked.
+fn limit(organization: &mut Organization) -> (Vec<(&'static str, u64)>, bool) {
+    let Some(limited) = organization.traps.limited else { return (Vec::new(), false) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if now >= organization.spent.0 + limited.seconds {
+        organization.spent = (now, 0);
+    }
+    organization.spent.1 += 1;
+    let (since, spent) = organization.spent;
+    let headers = vec![
+        ("X-RateLimit-Limit", limited.requests),
+        ("X-RateLimit-Remaining", limited.requests.saturating_sub(spent)),
+        ("X-RateLimit-Reset", since + limited.seconds),
+    ];
+    (headers, spent > limited.requests)
 }
 
 fn good_headers(organization: &Organization, response: &mut Response) {

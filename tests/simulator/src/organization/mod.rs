@@ -37,6 +37,8 @@ pub struct Organization {
     /// Tokens issued for the application, and when each ends.
     pub tokens: Vec<(String, Instant)>,
     pub faults: Faults,
+    /// Begin of the span that [`Traps::limited`] counts in, in seconds since 1970, and its requests.
+    pub spent: (u64, u64),
     pub people: Vec<Person>,
     pub projects: Projects,
     pub repositories: Repositories,
@@ -66,6 +68,7 @@ impl Organization {
             entra: specification.entra.clone(),
             tokens: Vec::new(),
             faults: Faults::default(),
+            spent: (0, 0),
             people: Vec::new(),
             projects: Projects::default(),
             repositories: Repositories::default(),

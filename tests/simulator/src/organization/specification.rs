@@ -107,6 +107,14 @@ pub enum Refusal {
     ConditionalAccess,
 }
 
+/// Requests that are allowed in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limited {
+    pub requests: u64,
+    pub seconds: u64,
+}
+
 /// Deviations from a well-behaved service; all off at first.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -142,6 +150,8 @@ pub struct Traps {
     /// Every seventh element has enum values no specification lists.
     pub unknown_enum_values: bool,
     pub rate_limit_headers: bool,
+    /// A limit of requests per time, told in X-RateLimit headers; what is over it is blocked.
+    pub limited: Option<Limited>,
     /// Retry-After seconds on every good answer.
     pub delayed_200: Option<u64>,
 }
