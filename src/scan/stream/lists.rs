@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::split::{Part, bounds};
-use super::{Outlet, Project, Scan, Stop, stuck_error};
+use super::{Outlet, Project, Scan, Shape, Stop, stuck_error};
 use crate::api::budget;
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
@@ -112,10 +112,10 @@ impl Scan {
             for (name, value) in list.split.iter().flat_map(|split| bounds(split, span)) {
                 pager.set(name, value);
             }
-            let (request, size) = (pager.request(), pager.size().unwrap_or(endpoint.page_size));
-            let size = size as usize;
-            let read =
-                self.read_page(request, endpoint, size, decoder, &subject, &mut seen, outlet);
+            let size = pager.size().unwrap_or(endpoint.page_size) as usize;
+            let shape = Shape { elements: endpoint.elements, size, decoder };
+            let request = pager.request();
+            let read = self.read_page(request, shape, &subject, &mut seen, outlet);
             let (mut page, facts) = match read.await {
                 // A value that this organization does not know, perhaps. Without it the list is
                 // longer, and PostgreSQL finds the rows in it.

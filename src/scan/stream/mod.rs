@@ -25,7 +25,7 @@ use crate::api::budget::Grant;
 use crate::api::paging::{Facts, Stuck};
 use crate::api::refusal::Refusal;
 use crate::api::request::Request;
-use crate::catalog::endpoint::{Endpoint, Parent};
+use crate::catalog::endpoint::Parent;
 use crate::error::{Error, Subject};
 use crate::scan::decode::page::Page;
 use crate::scan::decode::{Decoder, Envelope};
@@ -106,6 +106,16 @@ impl From<Error> for Stop {
 enum Job {
     Visit(Project),
     Get(String),
+}
+
+/// What a page of a list is expected to be.
+#[derive(Debug, Clone, Copy)]
+struct Shape<'a> {
+    /// Member that holds the elements.
+    elements: &'static str,
+    /// How many there are at most; 0: few.
+    size: usize,
+    decoder: &'a Decoder,
 }
 
 /// A project to visit.
@@ -240,20 +250,19 @@ impl Scan {
         self.budget.admit(elements.saturating_mul(bytes)).await
     }
 
-    /// Reads one page of a list, about `size` elements (0: few), without those that `seen`, the
-    /// earlier pages of the same list, knows.
+    /// Reads one page of a list, without the elements that `seen`, the earlier pages of the same
+    /// list, knows.
     async fn read_page(
         &self,
         request: &Request,
-        endpoint: &Endpoint,
-        size: usize,
-        decoder: &Decoder,
+        shape: Shape<'_>,
         subject: &Subject,
         seen: &mut Seen,
         outlet: &Outlet,
     ) -> Result<(Page, Facts), Stop> {
         self.announce(request, outlet).await?;
-        let envelope = Envelope::Member(endpoint.elements);
+        let Shape { elements, size, decoder } = shape;
+        let envelope = Envelope::Member(elements);
         let read = |body| decoder.decode(body, envelope, subject);
         let mut grant = self.admit(size).await;
         let fetched = self.client.fetch(request, subject, &self.usage, &mut grant, read);
