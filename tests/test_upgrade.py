@@ -26,12 +26,15 @@ HINT = (
 @pytest.fixture(scope="module")
 def released(postgres) -> Iterator[None]:
     """The private PostgreSQL can install each released version."""
-    copies = [postgres.share / "extension" / script.name for script in RELEASED.values()]
-    for script, copy in zip(RELEASED.values(), copies):
-        shutil.copyfile(script, copy)
-        copy.chmod(0o644)
+    made = []
+    for script in RELEASED.values():
+        copy = postgres.share / "extension" / script.name
+        if not copy.exists():
+            shutil.copyfile(script, copy)
+            copy.chmod(0o644)
+            made.append(copy)
     yield
-    for copy in copies:
+    for copy in made:
         copy.unlink()
 
 
