@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ENV   := tests/setup && . target/setup.env &&
 PGRX  := --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
 
-.PHONY: build help install upgrade-script test unit lint demo demo-stop clean
+.PHONY: build help install package upgrade-script test unit lint demo demo-stop clean
 
 # Emptied before, since cargo-pgrx leaves the SQL of earlier versions there.
 BUILT := target/release/azure_devops_fdw-pg$$PG_MAJOR
@@ -19,6 +19,9 @@ help: ## Show this list
 install: ## Build and install into the PostgreSQL of PG_CONFIG
 	$(ENV) cargo pgrx install --release $(PGRX) \
 	    $$([[ -w $$("$$PG_CONFIG" --pkglibdir) ]] || echo --sudo)
+
+package: build ## Make a Debian package for the PostgreSQL of PG_CONFIG, in target/
+	$(ENV) packaging/deb $(BUILT)
 
 upgrade-script: build ## Write sql/azure_devops_fdw--OLD--NEW.sql, see CONTRIBUTING.md
 	$(ENV) packaging/upgrade-script $(BUILT)
