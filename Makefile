@@ -5,17 +5,26 @@ SHELL := /bin/bash
 ENV   := tests/setup && . target/setup.env &&
 PGRX  := --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
 
-.PHONY: build help install test unit lint demo demo-stop clean
+.PHONY: build help install package upgrade-script test unit lint demo demo-stop clean
+
+# Emptied before, since cargo-pgrx leaves the SQL of earlier versions there.
+BUILT := target/release/azure_devops_fdw-pg$$PG_MAJOR
 
 build: ## Build the extension (the default)
-	$(ENV) cargo pgrx package $(PGRX)
+	$(ENV) rm -rf $(BUILT) && cargo pgrx package $(PGRX)
 
 help: ## Show this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 install: ## Build and install into the PostgreSQL of PG_CONFIG
 	$(ENV) cargo pgrx install --release $(PGRX) \
 	    $$([[ -w $$("$$PG_CONFIG" --pkglibdir) ]] || echo --sudo)
+
+package: build ## Make a Debian package for the PostgreSQL of PG_CONFIG, in target/
+	$(ENV) packaging/deb $(BUILT)
+
+upgrade-script: build ## Write sql/azure_devops_fdw--OLD--NEW.sql, see CONTRIBUTING.md
+	$(ENV) packaging/upgrade-script $(BUILT)
 
 test: ## Everything that CI runs; with ARGS only pytest, with these arguments
 	tests/run $(ARGS)

@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// The foreign data wrapper. Holds nothing: state belongs to scans.
 #[wrappers_fdw(
-    version = "0.1.0",
+    version = "0.2.0",
     author = "azure_devops_fdw contributors",
     website = "https://github.com/azure-devops-fdw/azure_devops_fdw",
     error_type = "Problem"

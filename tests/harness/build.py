@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,8 +35,11 @@ def extension() -> PrivatePostgres:
             major = environment()["PG_MAJOR"]
             features = ["--no-default-features", "--features", f"pg{major}"]
             pg_config = environment()["PG_CONFIG"]
+            package = REPOSITORY / f"target/release/{EXTENSION}-pg{major}"
+            # cargo-pgrx leaves the SQL of earlier versions there.
+            shutil.rmtree(package, ignore_errors=True)
             _run("cargo", "pgrx", "package", "--pg-config", pg_config, *features)
-            postgres.install(REPOSITORY / f"target/release/{EXTENSION}-pg{major}", EXTENSION)
+            postgres.install(package, EXTENSION)
             stamp.write_text(state)
     return postgres
 

@@ -49,6 +49,23 @@ class PrivatePostgres:
             temporary.chmod(0o755 if file.suffix == ".so" else 0o644)
             temporary.replace(target)
 
+    def clone(self, prefix: Path) -> "PrivatePostgres":
+        """A copy of the copy, for a test that installs something else."""
+        shutil.copytree(self.prefix, prefix, symlinks=True)
+        return PrivatePostgres(prefix, self.original, *self._origins)
+
+    def unpack(self, root: Path) -> None:
+        """Adds the files that stand below `root` as they would below `/`."""
+        for origin, place in zip(self._origins, self._places):
+            added = root / origin.lstrip("/")
+            if added.exists():
+                shutil.copytree(added, place, dirs_exist_ok=True)
+
+    def uninstall(self, name: str) -> None:
+        """Removes the files of an extension."""
+        for file in (*(self.share / "extension").glob(f"{name}[-.]*"), self.lib / f"{name}.so"):
+            file.unlink()
+
     def _copy(self) -> None:
         for origin, place in zip(self._origins, self._places):
             # Binaries as real files: a symlink would lead back to the original's directories.
