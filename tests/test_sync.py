@@ -6,6 +6,8 @@ import time
 import psycopg
 import pytest
 
+from truth import same
+
 INCREMENTAL = ["builds", "pull_requests", "work_item_revisions"]
 
 
@@ -21,17 +23,6 @@ def sync(db, table, target=None, mode="upsert", session=None):
     (session or db.connection).execute(
         f"CALL azure_devops.sync('ado.{table}', '{target or 'analytics.' + table}', '{mode}')"
     )
-
-
-def same(db, table, target=None):
-    """The table holds just what a full read finds."""
-    columns = db.value(
-        "SELECT string_agg(column_name, ', ') FROM azure_devops.columns() WHERE table_name = %s",
-        [table],
-    )
-    here, there = f"SELECT {columns} FROM {target or 'analytics.' + table}", f"SELECT {columns} FROM ado.{table}"
-    differences = db.rows(f"(({here}) EXCEPT ALL ({there})) UNION ALL (({there}) EXCEPT ALL ({here}))")
-    assert not differences, [row[:3] for row in differences]
 
 
 @pytest.mark.parametrize("table", ["projects", "repositories", *INCREMENTAL])
