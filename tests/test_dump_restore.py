@@ -18,9 +18,18 @@ README = (REPOSITORY / "README.md").read_text()
 
 
 @pytest.fixture
-def db(new_org, new_db) -> Database:
+def restored(new_db) -> Database:
+    """An empty database to restore into; made first, since it has to go before the dumped one's role."""
+    empty = new_db()
+    empty.execute("DROP EXTENSION azure_devops_fdw CASCADE; DROP SCHEMA azure_devops")
+    return empty
+
+
+@pytest.fixture
+def db(restored, new_org, new_db) -> Database:
     """Views and tables of every kind, and a view whose owner is no superuser."""
     db = new_db(new_org(projects=3, builds_per_project=30))
+    restored.org = db.org
     db.execute("CREATE SCHEMA analytics; CREATE SCHEMA synced")
     for table in VIEWS:
         create_view(db, f"analytics.{table}", table)
@@ -32,15 +41,6 @@ def db(new_org, new_db) -> Database:
     db.execute(f'CREATE SCHEMA own AUTHORIZATION "{owner}"')
     create_view(db.connect(owner), "own.builds", "builds")
     return db
-
-
-@pytest.fixture
-def restored(db, new_db) -> Database:
-    """An empty database to restore into."""
-    empty = new_db()
-    empty.execute("DROP EXTENSION azure_devops_fdw CASCADE")
-    empty.org = db.org
-    return empty
 
 
 def create_view(session, view: str, table: str) -> None:
@@ -58,13 +58,11 @@ def dump(db: Database, directory: Path, *options: str) -> Path:
 
 def run(db: Database, program: str, *arguments: str, check: bool = True):
     postgres = db.cluster.postgres
-    return subprocess.run(
-        [postgres.program(program), *map(str, arguments)],
-        env=db.cluster.environment(db.name),
-        check=check,
-        capture_output=True,
-        text=True,
-    )
+    command = [postgres.program(program), *map(str, arguments)]
+    environment = db.cluster.environment(db.name)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert not check or done.returncode == 0, done.stderr
+    return done
 
 
 def change(db: Database) -> None:

@@ -80,6 +80,16 @@ def test_an_idle_run_costs_two_requests_per_project(db):
     sync(db, "work_item_revisions")
     sync(db, "work_item_revisions")
     assert len(db.org.requests()) == 1
+    (read,) = db.column('SELECT "rows" FROM azure_devops.bookmarks WHERE source = %s', ["ado.work_item_revisions"])
+    assert read == 0
+
+
+@pytest.mark.parametrize("table", INCREMENTAL)
+def test_a_table_that_was_emptied_is_read_anew(db, table):
+    sync(db, table)
+    db.execute(f"TRUNCATE analytics.{table}")
+    sync(db, table)
+    same(db, table)
 
 
 def test_a_first_load_that_fails_is_resumed(db):
