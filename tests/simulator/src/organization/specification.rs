@@ -22,6 +22,8 @@ pub struct Specification {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    /// Whether answers are kept as rendered, for benchmarks.
+    pub cache: bool,
 }
 
 impl Default for Specification {
@@ -39,6 +41,7 @@ impl Default for Specification {
             gzip: true,
             caps: Caps::default(),
             traps: Traps::default(),
+            cache: false,
         }
     }
 }
@@ -89,7 +92,7 @@ pub enum Refusal {
 }
 
 /// Deviations from a well-behaved service; all off at first.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Traps {
     pub builds_ties: Ties,
