@@ -5,7 +5,7 @@ import platform
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from pathlib import Path
 
 from harness.environment import REPOSITORY
@@ -74,7 +74,7 @@ def machine(postgres: str) -> str:
     load = os.getloadavg()[0]
     return (
         f"{model}, {cores} cores, Linux {platform.release()}, PostgreSQL {postgres}; "
-        f"{datetime.now(UTC):%Y-%m-%d}, load average {load:.1f} at the start."
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, load average {load:.1f} at the start."
     )
 
 
