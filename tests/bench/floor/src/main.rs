@@ -22,11 +22,8 @@ fn main() -> Result<(), Failure> {
     let urls = std::io::stdin().lock().lines().collect::<Result<Vec<String>, _>>()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let workers = tokio::task::LocalSet::new();
-    let (requests, bytes) = runtime.block_on(workers.run_until(read(
-        client(&token)?,
-        urls,
-        concurrency.parse()?,
-    )))?;
+    let (requests, bytes) =
+        runtime.block_on(workers.run_until(read(client(&token)?, urls, concurrency.parse()?)))?;
     println!("{requests} {bytes}");
     Ok(())
 }
