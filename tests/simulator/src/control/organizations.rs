@@ -47,6 +47,7 @@ pub fn get(state: &State, name: &str) -> Result<Response, Refused> {
 pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused> {
     let organization = find(state, name)?;
     let members: Map<String, Value> = parse(body)?;
+    let changes_answers = members.keys().any(|member| member != "latency_ms");
     {
         let mut organization = lock(&organization);
         // Everything is read before anything is changed: a mistake changes nothing.
@@ -69,6 +70,9 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
                 }
                 other => return Err(Refused::bad(format!("\"{other}\" cannot be changed"))),
             }
+        }
+        if changes_answers {
+            organization.forget();
         }
         organization.pat = pat;
         organization.latency_ms = latency;

@@ -13,6 +13,7 @@ pub mod specification;
 
 use std::time::Instant;
 
+use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::generate;
 use crate::generate::people::Person;
@@ -47,6 +48,8 @@ pub struct Organization {
     pub revisions: Revisions,
     /// For traps that act now and then.
     pub random: Random,
+    /// Rendered answers; none: every one is rendered anew.
+    pub cache: Option<Cache>,
     clock: Ticks,
 }
 
@@ -76,10 +79,18 @@ impl Organization {
             pull_requests: PullRequests::default(),
             revisions: Revisions::default(),
             random: Random::new(specification.seed, "traps"),
+            cache: specification.cache.then(Cache::default),
             clock: now,
         };
         generate::fill(&mut organization, specification, now);
         Ok(organization)
+    }
+
+    /// Forgets rendered answers: something has changed.
+    pub fn forget(&mut self) {
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+        }
     }
 
     /// The time of the next change: every change moves the organisation's clock on.

@@ -22,6 +22,8 @@ pub struct Specification {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    /// Whether answers are kept as rendered, for benchmarks.
+    pub cache: bool,
     /// A directory with one application that is a member of the organisation.
     pub entra: Option<Entra>,
 }
@@ -58,6 +60,7 @@ impl Default for Specification {
             caps: Caps::default(),
             traps: Traps::default(),
             entra: None,
+            cache: false,
         }
     }
 }
@@ -116,7 +119,7 @@ pub struct Limited {
 }
 
 /// Deviations from a well-behaved service; all off at first.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Traps {
     pub builds_ties: Ties,
