@@ -48,6 +48,9 @@ pub(super) struct Span {
     at: Option<i64>,
     /// Rows between the two.
     rows: usize,
+    /// Rows, and the time that they took up, of the part that this was taken from: taken for this
+    /// one's too until it has read enough itself.
+    inherited: Option<(usize, u64)>,
 }
 
 /// How many pages must have been read behind the first for its speed to be believed.
@@ -112,25 +115,39 @@ impl Span {
 
     /// Rows that are left, and where they end, as far as one can tell.
     fn rest(&self, descending: bool, now: i64) -> Option<(usize, i64)> {
-        let (first, at) = self.first.zip(self.at)?;
-        let read = (at - first).unsigned_abs();
-        let guess = if descending { at - UNKNOWN_REST * (first - at) } else { now };
+        let at = self.at.or(self.near)?;
+        let (rows, read) = self.density()?;
+        let behind = UNKNOWN_REST.saturating_mul(i64::try_from(read).unwrap_or(i64::MAX));
+        let guess = if descending { at.saturating_sub(behind) } else { now };
         let far = self.far.unwrap_or(guess);
         let left = if descending { at - far } else { far - at };
-        let left = u64::try_from(left).ok().filter(|_| read > 0)?;
-        let rows = (self.rows as u128) * u128::from(left) / u128::from(read);
+        let left = u64::try_from(left).ok()?;
+        let rows = (rows as u128) * u128::from(left) / u128::from(read);
         Some((usize::try_from(rows).unwrap_or(usize::MAX), far))
+    }
+
+    /// Rows and the time that they took up, as far as that is known.
+    fn density(&self) -> Option<(usize, u64)> {
+        let own = self.first.zip(self.at).map(|(first, at)| (self.rows, first.abs_diff(at)));
+        let known = match (own, self.inherited) {
+            (Some(own), Some(inherited)) => Some(if own.0 < inherited.0 { inherited } else { own }),
+            (own, inherited) => own.or(inherited),
+        };
+        known.filter(|(_, time)| *time > 0)
     }
 
     fn halve(&mut self, page: usize, descending: bool, now: i64) -> Option<Span> {
         let (rows, far) = self.rest(descending, now)?;
         // The last page overlaps with the one before, so two pages bring a little less.
-        let read = self.rows + page / 2 >= page.saturating_mul(READ_PAGES).max(WORTH_ROWS);
+        let density = self.density()?;
+        let read = density.0 + page / 2 >= page.saturating_mul(READ_PAGES).max(WORTH_ROWS);
         if !read || rows < page.saturating_mul(WORTH_PAGES).max(WORTH_ROWS) {
             return None;
         }
-        let middle = self.at? + (far - self.at?) / 2;
-        let taken = Span { near: Some(middle), far: self.far, ..Span::default() };
+        let at = self.at.or(self.near)?;
+        let middle = at + (far - at) / 2;
+        let (near, inherited) = (Some(middle), Some(density));
+        let taken = Span { near, far: self.far, inherited, ..Span::default() };
         self.far = Some(middle);
         Some(taken)
     }
@@ -316,6 +333,21 @@ mod tests {
         assert!(span.halve(201, false, 1000).is_none(), "400 rows are less than two pages");
         assert!(span.reach(400, 100, false), "more elements may have this very time");
         assert!(!span.reach(401, 100, false));
+    }
+
+    #[test]
+    fn a_part_is_split_again_before_it_is_read() {
+        let mut span = Span::default();
+        for (at, rows) in [(100, 100), (150, 100), (200, 100)] {
+            span.reach(at, rows, false);
+        }
+        let mut taken = span.halve(100, false, 1000).expect("enough is left");
+        assert_eq!(taken.rest(false, 1000), Some((800, 1000)));
+        let next = taken.halve(100, false, 1000).expect("as dense as the part before");
+        assert_eq!((next.near, taken.far), (Some(800), Some(800)));
+        taken.reach(610, 100, false);
+        taken.reach(620, 200, false);
+        assert_eq!(taken.rest(false, 1000), Some((3600, 800)), "denser than thought");
     }
 
     #[test]
