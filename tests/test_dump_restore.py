@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from harness.build import REPOSITORY
@@ -146,6 +147,8 @@ def test_the_restore_that_the_readme_shows_sends_no_request(db, restored, tmp_pa
     db.org.simulator.clear()
     subprocess.run(["bash", "-euo", "pipefail", "-c", script], env=environment, check=True)
     assert db.org.requests() == []
+    # The README warns of it.
+    assert db.org.pat in run(db, "pg_restore", "--file=-", tmp_path / "product.dump").stdout
     assert populated(restored) == [False]
     assert bookmarks(restored) == bookmarks(db)
     assert indexes(restored) == indexes(db)
@@ -154,6 +157,9 @@ def test_the_restore_that_the_readme_shows_sends_no_request(db, restored, tmp_pa
         assert restored.value(query) == db.value(query) > 0
 
     change(db)
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="not populated"):
+        restored.execute("REFRESH MATERIALIZED VIEW CONCURRENTLY analytics.work_item_revisions")
+    db.org.simulator.clear()
     # Tables go on where the dump was made; views begin anew.
     restored.execute("CALL azure_devops.sync('ado.work_item_revisions', 'synced.work_item_revisions')")
     assert token_sent(db)
