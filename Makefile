@@ -5,7 +5,7 @@ SHELL := /bin/bash
 ENV   := tests/setup && . target/setup.env &&
 PGRX  := --pg-config "$$PG_CONFIG" --no-default-features --features "pg$$PG_MAJOR"
 
-.PHONY: build help install package upgrade-script test unit lint demo demo-stop clean
+.PHONY: build help install package upgrade-script test unit lint bench demo demo-stop clean
 
 # Emptied before, since cargo-pgrx leaves the SQL of earlier versions there.
 BUILT := target/release/azure_devops_fdw-pg$$PG_MAJOR
@@ -34,6 +34,9 @@ unit: ## The tests that need no PostgreSQL
 
 lint: ## Formatting, clippy, documentation
 	tests/run lint
+
+bench: ## Measure beside other ways to read; ARGS="--builds 20000 --runs 3" makes it short
+	tests/bench/run $(ARGS)
 
 demo: ## A private PostgreSQL, a simulated organization, and a tour of queries
 	tests/demo/run

@@ -1,5 +1,19 @@
 -- From 0.1.0 to 0.2.0. Written by `make upgrade-script`.
 
+CREATE FUNCTION "check"(
+	"server" TEXT
+) RETURNS TABLE (
+	"table_name" TEXT,
+	"reachable" bool,
+	"status" TEXT,
+	"message" TEXT,
+	"scope" TEXT,
+	"hint" TEXT
+)
+STRICT VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'check_wrapper';
+
 CREATE FUNCTION "declared_columns"(
 	"source" oid
 ) RETURNS TABLE (
@@ -610,6 +624,7 @@ DECLARE
   into_target text := azure_devops.name_of(target);
   keys text;
   latest_only text;
+  is_empty boolean;
   bookmark azure_devops.bookmarks;
   visible uuid[];
   stored uuid[];
@@ -625,6 +640,13 @@ DECLARE
 BEGIN
   SELECT b.* INTO bookmark FROM azure_devops.bookmarks AS b
   WHERE b.target = into_target AND b.source = from_source;
+  IF is_first THEN
+    -- A bookmark says nothing of a table that was emptied, or restored without its rows.
+    EXECUTE format('SELECT NOT EXISTS (SELECT FROM %s)', into_target) INTO is_empty;
+    IF is_empty THEN
+      bookmark := NULL;
+    END IF;
+  END IF;
   SELECT string_agg(format('t.%I', d.declared_name), ', ' ORDER BY d.column_name) INTO keys
   FROM azure_devops.declared_columns(source) AS d WHERE d.is_key;
 
@@ -646,7 +668,9 @@ BEGIN
     END IF;
     EXECUTE azure_devops.merge_sql(source, target, mode);
     GET DIAGNOSTICS merged = ROW_COUNT;
-    PERFORM azure_devops.save_bookmark(target, source, token, coalesce(bookmark."rows", 0) + merged);
+    PERFORM azure_devops.save_bookmark(
+      target, source, token,
+      CASE WHEN is_first THEN 0 ELSE coalesce(bookmark."rows", 0) END + merged);
     RETURN CASE WHEN azure_devops.feed_is_complete(source::oid) THEN NULL ELSE 'more revisions' END;
   END IF;
 

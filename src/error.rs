@@ -92,6 +92,20 @@ pub enum Error {
         /// Why it is restricted.
         reason: &'static str,
     },
+    /// Two options of which one object can have one.
+    #[error("options \"{first}\" and \"{second}\" exclude each other")]
+    ConflictingOptions {
+        /// The one.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// An option that another one needs.
+    #[error("option \"{name}\" is missing")]
+    MissingOption {
+        /// Option.
+        name: &'static str,
+    },
     /// A server option that is restricted to superusers, on a server that none owns.
     #[error("server \"{server}\" cannot be used: its {option} needs a superuser as owner")]
     OwnerNotSuperuser {
@@ -114,6 +128,16 @@ pub enum Error {
         /// Server.
         server: String,
     },
+    /// A secret that a user mapping refers to and that cannot be had.
+    #[error("could not read the secret \"{secret}\" of option \"{option}\": {reason}")]
+    NoSecret {
+        /// Option.
+        option: &'static str,
+        /// Name or id of the secret.
+        secret: String,
+        /// What is wrong.
+        reason: &'static str,
+    },
     /// A foreign table whose kind is not in the catalogue.
     #[error("table \"{name}\" is not known")]
     UnknownTable {
@@ -125,6 +149,12 @@ pub enum Error {
     /// A relation that is no foreign table of this extension.
     #[error("\"{name}\" is not a foreign table of azure_devops_fdw")]
     NotOurTable {
+        /// Its name.
+        name: String,
+    },
+    /// A server that is not there, is another wrapper's, or may not be used.
+    #[error("there is no server \"{name}\" of azure_devops_fdw that you may use")]
+    UnknownServer {
         /// Its name.
         name: String,
     },
@@ -168,10 +198,26 @@ pub enum Error {
     },
     /// 401, 203, a redirect to the sign-in page, or a web page instead of data.
     #[error(
-        "could not read {subject}: the personal access token is invalid or expired (HTTP status {})",
+        "could not read {subject}: the {credential} is invalid or expired{} (HTTP status {})",
+        if *accepted { ", or lacks a scope" } else { "" },
         answer.status
     )]
     Unauthorized {
+        /// What was asked for.
+        subject: Subject,
+        /// What came back.
+        answer: Answer,
+        /// What kind of credential it was.
+        credential: &'static str,
+        /// Whether the service has taken the credential for something else.
+        accepted: bool,
+    },
+    /// Microsoft Entra ID issued no token.
+    #[error(
+        "could not read {subject}: the service principal could not sign in (HTTP status {})",
+        answer.status
+    )]
+    NoToken {
         /// What was asked for.
         subject: Subject,
         /// What came back.
@@ -223,6 +269,14 @@ pub enum Error {
         /// Attempts made.
         attempts: u32,
         /// What went wrong last.
+        reason: String,
+    },
+    /// A certificate that nobody vouches for, or a server that speaks no TLS.
+    #[error("could not read {subject}: no trusted connection: {reason}")]
+    Untrusted {
+        /// What was asked for.
+        subject: Subject,
+        /// What is wrong.
         reason: String,
     },
     /// An answer that is not of the documented shape.

@@ -254,6 +254,30 @@ def test_a_scan_of_a_gigabyte_stays_below_a_hundred_megabytes(new_db, large, sca
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "options", [{"page_size": 5000}, {"page_size": 5000, "max_concurrency": 64}, {"max_concurrency": 64}]
+)
+def test_memory_holds_with_any_page_size_and_concurrency(new_db, large, options):
+    session = Session(new_db(large, **options))
+    session.execute("SET jit = off; SELECT * FROM ado.projects; SELECT id FROM ado.builds LIMIT 1")
+    with Peak(session.pid) as peak:
+        count = session.execute("SELECT count(attrs) FROM ado.builds").fetchone()[0]
+    assert count >= 200_000
+    assert peak.megabytes < LIMIT_MB, f"{peak.megabytes:.0f} MB"
+
+
+@pytest.mark.timeout(600)
+def test_memory_holds_with_elements_of_any_size(new_org, new_db):
+    org = new_org(projects=20, builds_per_project=400, element_bytes=60_000, gzip=False)
+    session = Session(new_db(org, max_concurrency=16))
+    session.execute("SET jit = off; SELECT * FROM ado.projects")
+    with Peak(session.pid) as peak:
+        count = session.execute("SELECT count(attrs) FROM ado.builds").fetchone()[0]
+    assert count == len(org.dump("builds"))
+    assert peak.megabytes < LIMIT_MB, f"{peak.megabytes:.0f} MB"
+
+
+@pytest.mark.timeout(600)
 def test_memory_does_not_grow_from_scan_to_scan(new_db, large):
     db = new_db(large)
     session = Session(db)

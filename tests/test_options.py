@@ -16,8 +16,18 @@ SERVER_OPTIONS = {
     "skip_inaccessible",
     "ca_certificate",
     "proxy",
+    "login_url",
     "fdw_startup_cost",
     "fdw_page_cost",
+}
+
+MAPPING_OPTIONS = {
+    "pat",
+    "pat_secret",
+    "tenant_id",
+    "client_id",
+    "client_secret",
+    "client_secret_secret",
 }
 
 GOOD = {
@@ -50,7 +60,8 @@ GOOD = {
     ],
     "fdw_startup_cost": ["0", "25", "1.5e3"],
     "fdw_page_cost": ["0", "100"],
-    "proxy": ["http://proxy.example.com:3128", "https://proxy.example.com"],
+    "proxy": ["http://proxy.example.com:3128", "https://proxy.example.com", "environment"],
+    "login_url": ["https://login.microsoftonline.com", "https://login.example.com/adfs"],
 }
 
 BAD = {
@@ -88,6 +99,7 @@ BAD = {
     # A scheme that the client does not speak must not mean that it goes without a proxy.
     "fdw_startup_cost": ["", "-1", "cheap", "NaN", "inf"],
     "fdw_page_cost": ["", "-1", "1e13"],
+    "login_url": ["", "login.example.com", "ftp://login.example.com"],
     "proxy": ["", "not a url", "ftp://proxy.example.com", "foo://proxy.example.com:3128"],
 }
 
@@ -99,10 +111,10 @@ PLACES = {
         SERVER_OPTIONS,
     ),
     "altered server": ("ALTER SERVER ado OPTIONS (ADD {})", SERVER_OPTIONS),
-    "user mapping": ("CREATE USER MAPPING FOR PUBLIC SERVER ado OPTIONS ({})", {"pat"}),
+    "user mapping": ("CREATE USER MAPPING FOR PUBLIC SERVER ado OPTIONS ({})", MAPPING_OPTIONS),
     "altered user mapping": (
         "ALTER USER MAPPING FOR postgres SERVER ado OPTIONS (ADD {})",
-        {"pat"},
+        MAPPING_OPTIONS,
     ),
     "table": ("CREATE FOREIGN TABLE t (id int) SERVER ado OPTIONS ({})", {"table", "project", "rows_estimate"}),
     "altered table": ("ALTER FOREIGN TABLE ado.builds OPTIONS (ADD {})", {"table", "project", "rows_estimate"}),

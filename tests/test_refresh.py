@@ -5,6 +5,8 @@ import threading
 import psycopg
 import pytest
 
+from truth import same
+
 INCREMENTAL = ["builds", "pull_requests", "work_item_revisions"]
 
 
@@ -24,21 +26,6 @@ def create(db, table, name=None):
 def refresh(db, view, concurrently=False):
     db.org.simulator.clear()
     db.execute(f"REFRESH MATERIALIZED VIEW {'CONCURRENTLY' if concurrently else ''} {view}")
-
-
-def same(db, table, view=None):
-    """The view holds just what a full read finds."""
-    view = view or f"analytics.{table}"
-    columns = db.value(
-        "SELECT string_agg(column_name, ', ') FROM azure_devops.columns() WHERE table_name = %s",
-        [table],
-    )
-    differences = db.rows(
-        f"(SELECT 'too much', {columns} FROM {view} EXCEPT ALL SELECT 'too much', {columns} FROM ado.{table})"
-        f" UNION ALL "
-        f"(SELECT 'missing', {columns} FROM ado.{table} EXCEPT ALL SELECT 'missing', {columns} FROM {view})"
-    )
-    assert not differences, [row[:3] for row in differences]
 
 
 @pytest.mark.parametrize("concurrently", [False, True])

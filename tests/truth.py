@@ -1,4 +1,4 @@
-"""Which rows there are, by their keys: in the simulator, and as PostgreSQL reads them."""
+"""Which rows there are: in the simulator, as PostgreSQL reads them, and in copies."""
 
 from collections.abc import Callable, Iterable
 
@@ -39,6 +39,22 @@ def assert_complete(db: Database, table: str, where: str = "true", matches=lambd
     """Every row is there, once."""
     expected, found = keys_held(db.org, table, matches), keys_read(db, table, where)
     assert found == expected, _difference(table, expected, found)
+
+
+def same(db: Database, table: str, copy: str | None = None) -> None:
+    """A copy, `analytics.<table>` unless named, holds just what a full read finds."""
+    columns = db.value(
+        "SELECT string_agg(column_name, ', ') FROM azure_devops.columns() WHERE table_name = %s",
+        [table],
+    )
+    here = f"SELECT {columns} FROM {copy or 'analytics.' + table}"
+    there = f"SELECT {columns} FROM ado.{table}"
+    for what, query in (
+        ("too much", f"({here}) EXCEPT ALL ({there})"),
+        ("missing", f"({there}) EXCEPT ALL ({here})"),
+    ):
+        rows = db.rows(query)
+        assert not rows, (what, len(rows), [row[:3] for row in rows[:5]])
 
 
 def assert_covers(before: Iterable, after: Iterable, found: list) -> None:

@@ -8,6 +8,11 @@ const CLOUD: &str = "dev.azure.com";
 /// The legacy cloud hosts: `{organization}.visualstudio.com`.
 const LEGACY_SUFFIX: &str = ".visualstudio.com";
 
+/// Microsoft Entra ID in the public cloud, the US government's and China's.
+/// <https://learn.microsoft.com/entra/identity-platform/authentication-national-cloud>
+const LOGIN_HOSTS: [&str; 3] =
+    ["login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"];
+
 /// Why a URL or an organization name is refused.
 pub type Reason = &'static str;
 
@@ -57,6 +62,12 @@ impl Collection {
         }
     }
 
+    /// Whether tokens of Microsoft Entra ID are issued here, in any of its clouds.
+    pub fn is_login_host(&self) -> bool {
+        let host = self.url.host_str().unwrap_or_default();
+        self.url.scheme() == "https" && self.url.port().is_none() && LOGIN_HOSTS.contains(&host)
+    }
+
     /// Whether requests would travel unencrypted.
     pub fn is_plain_http(&self) -> bool {
         self.url.scheme() == "http"
@@ -69,6 +80,21 @@ impl Collection {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
+        }
+    }
+
+    /// The URL of a part of the cloud service that has a host of its own, such as `vssps` or `vsrm`,
+    /// without a trailing slash. Azure DevOps Server has everything at one address.
+    /// <https://learn.microsoft.com/azure/devops/organizations/security/allow-list-ip-url>
+    pub fn at(&self, host: Option<&str>) -> String {
+        let (Some(part), Some(Host::Domain(own)), true) = (host, self.url.host(), self.is_cloud())
+        else {
+            return self.as_str().to_owned();
+        };
+        let path = self.url.path().trim_end_matches('/');
+        match own.strip_suffix(LEGACY_SUFFIX) {
+            Some(organization) => format!("https://{organization}.{part}{LEGACY_SUFFIX}{path}"),
+            None => format!("https://{part}.{CLOUD}{path}"),
         }
     }
 
@@ -159,6 +185,24 @@ mod tests {
     fn urls_with_secrets_or_other_schemes_are_refused() {
         for text in ["ftp://host/c", "https://me:secret@host/c", "https://host/c?x=1", "host/c"] {
             assert!(Collection::of_url(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn parts_of_the_cloud_service_have_hosts_of_their_own() {
+        for (text, part, expected) in [
+            ("https://dev.azure.com/o", None, "https://dev.azure.com/o"),
+            ("https://dev.azure.com/o", Some("vssps"), "https://vssps.dev.azure.com/o"),
+            ("https://o.visualstudio.com", Some("vsrm"), "https://o.vsrm.visualstudio.com"),
+            (
+                "https://o.visualstudio.com/DefaultCollection",
+                Some("vsrm"),
+                "https://o.vsrm.visualstudio.com/DefaultCollection",
+            ),
+            ("https://tfs.example.com/tfs/C", Some("vsrm"), "https://tfs.example.com/tfs/C"),
+            ("http://127.0.0.1:8080/o", Some("vssps"), "http://127.0.0.1:8080/o"),
+        ] {
+            assert_eq!(Collection::of_url(text).expect(text).at(part), expected);
         }
     }
 

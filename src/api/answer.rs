@@ -1,21 +1,24 @@
 //! What an answer means: data, a sign-in page, a refusal, or a passing fault.
 
-use std::time::{Duration, SystemTime};
-
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use serde::Deserialize;
 
-use crate::error::{Answer, Error, Subject};
+use super::refusal::Refusal;
+use crate::error::Answer;
 
 /// What to do with an answer.
 #[derive(Debug)]
 pub enum Verdict {
     /// Status 200 and JSON.
     Data,
-    /// No use in asking again.
-    Final(Error),
-    /// May pass: try again after the wait of [`retry_after`] or the backoff.
+    /// May pass: try again later.
     Passing(Answer),
+    /// The credential was not taken.
+    NotSignedIn(Answer),
+    /// Signed in, but without the right to it.
+    Forbidden(Answer),
+    /// Any other refusal. No use in asking again, as with the two above.
+    Refused(Answer),
 }
 
 /// Longest part of a message that is worth repeating to a user.
@@ -25,30 +28,26 @@ const LONGEST_MESSAGE: usize = 500;
 pub type Redact<'a> = &'a dyn Fn(String) -> String;
 
 /// Judges an answer by status, content type and, when it is no data, its body.
-pub fn judge(
-    status: u16,
-    headers: &HeaderMap,
-    body: &[u8],
-    subject: &Subject,
-    redact: Redact<'_>,
-) -> Verdict {
+pub fn judge(status: u16, headers: &HeaderMap, body: &[u8], redact: Redact<'_>) -> Verdict {
     let json = is_json(headers);
     if status == 200 && json {
         return Verdict::Data;
     }
     let answer = describe(status, headers, body, redact);
-    let subject = subject.clone();
     if super::retry::passes(status) {
         return Verdict::Passing(answer);
     }
-    Verdict::Final(match status {
-        401 | 203 | 300..=399 => Error::Unauthorized { subject, answer },
+    let denied =
+        matches!(Refusal::of(&answer), Some(Refusal::ConditionalAccess | Refusal::NotAuthorized));
+    match status {
+        // An expired token is none of these.
+        401 if denied => Verdict::Forbidden(answer),
+        401 | 203 | 300..=399 => Verdict::NotSignedIn(answer),
         // A web page with a good status is the sign-in page.
-        200..=299 if !json => Error::Unauthorized { subject, answer },
-        403 => Error::Forbidden { subject, answer },
-        _ if status >= 500 => Error::ServerError { subject, attempts: 1, answer },
-        _ => Error::Refused { subject, answer },
-    })
+        200..=299 if !json => Verdict::NotSignedIn(answer),
+        403 => Verdict::Forbidden(answer),
+        _ => Verdict::Refused(answer),
+    }
 }
 
 /// Whether the content type is JSON, with whatever parameters behind it.
@@ -57,21 +56,6 @@ pub fn is_json(headers: &HeaderMap) -> bool {
         value.trim_start().to_ascii_lowercase().starts_with("application/json")
     })
 }
-
-/// The wait that the service asks for, on whatever status: seconds, or an HTTP date.
-pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return (seconds.is_finite() && seconds > 0.0)
-            .then(|| Duration::from_secs_f64(seconds.min(MAX_WAIT_SECONDS)));
-    }
-    let at = chrono::DateTime::parse_from_rfc2822(value).ok()?;
-    let wait = SystemTime::from(at).duration_since(now).ok()?;
-    Some(wait.min(Duration::from_secs_f64(MAX_WAIT_SECONDS)))
-}
-
-/// A Retry-After beyond this is cut; statement_timeout is the user's own bound.
-const MAX_WAIT_SECONDS: f64 = 3600.0;
 
 /// The error body of the service, in its two common spellings.
 #[derive(Deserialize, Default)]
@@ -131,24 +115,16 @@ mod tests {
     fn only_200_with_json_is_data() {
         let json = headers(&[("content-type", "application/json; charset=utf-8; api-version=7.1")]);
         let html = headers(&[("content-type", "text/html")]);
-        let subject = Subject::default();
-        assert!(matches!(judge(200, &json, b"{}", &subject, &same), Verdict::Data));
+        assert!(matches!(judge(200, &json, b"{}", &same), Verdict::Data));
         for (status, headers) in [(200, &html), (203, &html), (302, &html), (401, &json)] {
-            let verdict = judge(status, headers, b"", &subject, &same);
-            assert!(
-                matches!(verdict, Verdict::Final(Error::Unauthorized { .. })),
-                "{status}: {verdict:?}"
-            );
+            let verdict = judge(status, headers, b"", &same);
+            assert!(matches!(verdict, Verdict::NotSignedIn(_)), "{status}: {verdict:?}");
         }
-        assert!(matches!(
-            judge(403, &json, b"{}", &subject, &same),
-            Verdict::Final(Error::Forbidden { .. })
-        ));
-        assert!(matches!(
-            judge(404, &json, b"{}", &subject, &same),
-            Verdict::Final(Error::Refused { .. })
-        ));
-        assert!(matches!(judge(503, &html, b"", &subject, &same), Verdict::Passing(_)));
+        assert!(matches!(judge(403, &json, b"{}", &same), Verdict::Forbidden(_)));
+        assert!(matches!(judge(404, &json, b"{}", &same), Verdict::Refused(_)));
+        assert!(matches!(judge(503, &html, b"", &same), Verdict::Passing(_)));
+        let denied = br#"{"message":"TF400813: no","typeKey":"UnauthorizedRequestException"}"#;
+        assert!(matches!(judge(401, &json, denied.as_slice(), &same), Verdict::Forbidden(_)));
     }
 
     #[test]
@@ -162,15 +138,5 @@ mod tests {
         );
         let page = describe(502, &HeaderMap::new(), b"<html><title> Bad Gateway </title>", &same);
         assert_eq!(page.message.as_deref(), Some("Bad Gateway"));
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = SystemTime::UNIX_EPOCH;
-        let wait = |value| retry_after(&headers(&[("retry-after", value)]), now);
-        assert_eq!(wait("3"), Some(Duration::from_secs(3)));
-        assert_eq!(wait("Thu, 01 Jan 1970 00:00:09 GMT"), Some(Duration::from_secs(9)));
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait("-1"), None);
     }
 }

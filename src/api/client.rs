@@ -1,17 +1,23 @@
 //! One request, sent as often as it takes: the only place that talks to the network.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
-use tokio::time::Instant;
+
+use tokio::sync::Semaphore;
 
 use super::address::Collection;
 use super::answer::{self, Verdict};
+use super::budget::Grant;
 use super::credential::Credential;
+use super::governor::Governor;
 use super::request::Request;
 use super::retry;
+use super::sign_in::{SignIn, Signed, Unsigned};
+use super::transport::{Fault, chain};
+use super::usage::Usage;
 use crate::error::{Answer, Error, Subject};
 
 /// Everything that makes one client differ from another.
@@ -29,8 +35,21 @@ pub struct Settings {
     pub max_retries: u32,
     /// PEM certificates to trust besides the system's.
     pub ca_certificate: Option<String>,
-    /// Proxy for every request; the environment's are ignored.
-    pub proxy: Option<String>,
+    /// Proxy for every request.
+    pub proxy: Proxy,
+    /// Requests in flight at most, of all scans together.
+    pub max_concurrency: usize,
+}
+
+/// Whether requests go through a proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proxy {
+    /// None, whatever the environment says.
+    None,
+    /// Those that the server's environment names.
+    Environment,
+    /// The one at this URL.
+    Url(String),
 }
 
 /// Longest wait for a TCP and TLS connection.
@@ -39,18 +58,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// An answer larger than this is refused: a page is a few megabytes.
 const LARGEST_ANSWER_MB: u64 = 512;
 
-/// What the requests of one scan cost.
-#[derive(Debug, Default)]
-pub struct Usage {
-    /// Requests sent, retries included.
-    pub requests: AtomicU64,
-    /// Requests sent again after a passing fault.
-    pub retries: AtomicU64,
-    /// Bytes of all bodies, after decompression.
-    pub bytes: AtomicU64,
-    /// Milliseconds spent waiting because the service asked for it, or between attempts.
-    pub waited_ms: AtomicU64,
-}
+/// An announced length is reserved at once up to here.
+const LARGEST_TRUSTED_LENGTH: u64 = 1 << 20;
 
 /// A complete answer with data.
 #[derive(Debug)]
@@ -75,29 +84,28 @@ pub enum Unreadable {
 pub struct Client {
     settings: Settings,
     http: reqwest::Client,
-    /// No request starts before: the service said so.
-    not_before: Mutex<Option<Instant>>,
+    sign_in: SignIn,
+    governor: Arc<Governor>,
+    /// One permit per request in flight.
+    in_flight: Semaphore,
+    /// Whether the service has ever answered with data: then the credential is good for something.
+    accepted: AtomicBool,
 }
 
 impl Client {
     /// Builds the client; sends nothing.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
+    pub fn new(settings: Settings, governor: Arc<Governor>) -> Result<Self, Error> {
         let problem = |reason: String| Error::Client { reason };
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         // A plain 401 instead of a redirect to the sign-in page.
         headers.insert("X-TFS-FedAuthRedirect", HeaderValue::from_static("Suppress"));
-        let authorization = settings.credential.header().ok_or_else(|| {
-            problem("the personal access token holds characters that no header can".into())
-        })?;
-        headers.insert(AUTHORIZATION, authorization);
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("azure_devops_fdw/", env!("CARGO_PKG_VERSION")))
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT.min(settings.request_timeout))
-            .timeout(settings.request_timeout)
-            .no_proxy();
+            .timeout(settings.request_timeout);
         if let Some(pem) = &settings.ca_certificate {
             let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
                 .map_err(|error| problem(chain(&error)))?;
@@ -105,12 +113,19 @@ impl Client {
                 builder = builder.add_root_certificate(certificate);
             }
         }
-        if let Some(proxy) = &settings.proxy {
-            let proxy = reqwest::Proxy::all(proxy).map_err(|error| problem(chain(&error)))?;
-            builder = builder.proxy(proxy);
-        }
+        builder = match &settings.proxy {
+            Proxy::None => builder.no_proxy(),
+            Proxy::Environment => builder,
+            Proxy::Url(url) => {
+                let proxy = reqwest::Proxy::all(url).map_err(|error| problem(chain(&error)))?;
+                builder.no_proxy().proxy(proxy)
+            }
+        };
         let http = builder.build().map_err(|error| problem(chain(&error)))?;
-        Ok(Self { settings, http, not_before: Mutex::new(None) })
+        let sign_in = SignIn::new(settings.credential.clone());
+        let in_flight = Semaphore::new(settings.max_concurrency.max(1));
+        let accepted = AtomicBool::new(false);
+        Ok(Self { settings, http, sign_in, governor, in_flight, accepted })
     }
 
     /// What the client was built from.
@@ -119,38 +134,52 @@ impl Client {
     }
 
     /// Sends the request until it is answered with data that `read` accepts, or until it is hopeless.
+    /// The bytes of the answer are covered by the grant.
     pub async fn fetch<T>(
         &self,
         request: &Request,
         subject: &Subject,
         usage: &Usage,
+        grant: &mut Grant,
         read: impl Fn(Vec<u8>) -> Result<T, Unreadable>,
     ) -> Result<Data<T>, Error> {
-        let mut attempt = 0;
+        let (mut attempt, mut refused) = (0, None);
         loop {
             attempt += 1;
-            self.wait_for_turn(usage).await;
-            usage.requests.fetch_add(1, Ordering::Relaxed);
-            let failure = match self.attempt(request, subject, usage).await {
+            // Never closed, so a permit always comes; without one nothing is wrong but the number.
+            let permit = self.in_flight.acquire().await;
+            self.governor.turn(usage).await;
+            let attempted = self.attempt(request, usage, grant, refused).await;
+            drop(permit);
+            let failure = match attempted {
                 Ok((body, continuation)) => match read(body) {
                     Ok(value) => return Ok(Data { value, continuation }),
                     Err(Unreadable::Shape(error)) => return Err(error),
-                    Err(Unreadable::Broken(reason)) => Failure::Transport(reason),
+                    Err(Unreadable::Broken(reason)) => Failure::Transport(Fault::Passing(reason)),
                 },
                 Err(failure) => failure,
             };
-            if let Failure::Final(error) = failure {
-                return Err(error);
-            }
-            if attempt > self.settings.max_retries {
-                return Err(failure.exhausted(subject, attempt));
-            }
-            usage.retries.fetch_add(1, Ordering::Relaxed);
-            let pause = retry::backoff(attempt);
-            if failure.concerns_all() {
-                self.hold_until(Instant::now() + pause);
-            } else {
-                wait(pause, usage).await;
+            match failure {
+                // A token that ends early is renewed, once.
+                Failure::NotSignedIn(_, Some(number)) if refused.is_none() => {
+                    refused = Some(number);
+                    attempt -= 1;
+                    usage.retries.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                // Not the service's fault: no attempt. It is asked again when there is more room.
+                Failure::Crowded { bytes } => {
+                    attempt -= 1;
+                    usage.retries.fetch_add(1, Ordering::Relaxed);
+                    grant.wait(bytes * 2).await;
+                }
+                failure if !failure.passes() || attempt > self.settings.max_retries => {
+                    return Err(self.error(failure, subject.clone(), attempt));
+                }
+                failure => {
+                    usage.retries.fetch_add(1, Ordering::Relaxed);
+                    self.back_off(&failure, attempt, usage).await;
+                }
             }
         }
     }
@@ -158,12 +187,15 @@ impl Client {
     async fn attempt(
         &self,
         request: &Request,
-        subject: &Subject,
         usage: &Usage,
+        grant: &mut Grant,
+        refused: Option<u64>,
     ) -> Result<(Vec<u8>, Option<String>), Failure> {
+        let Signed { header, number } = self.sign_in.header(&self.http, refused).await?;
+        usage.requests.fetch_add(1, Ordering::Relaxed);
         let url = format!(
             "{}{}",
-            self.settings.collection.as_str(),
+            self.settings.collection.at(request.host),
             request.target(&self.settings.api_version)
         );
         let builder = match &request.body {
@@ -172,109 +204,117 @@ impl Client {
             }
             None => self.http.get(url),
         };
-        let mut response = builder.send().await.map_err(|e| Failure::Transport(chain(&e)))?;
+        let transport = |error: reqwest::Error| Failure::Transport(Fault::of(&error));
+        let mut response = builder.header(AUTHORIZATION, header).send().await.map_err(transport)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
-        if let Some(pause) = answer::retry_after(&headers, SystemTime::now()) {
-            self.hold_until(Instant::now() + pause);
-        }
-        let expected = response.content_length().unwrap_or(0).min(LARGEST_ANSWER_MB << 20);
+        let asked_to_wait = self.governor.heed(&headers).is_some();
+        // What is announced is believed only so far: memory is for bytes that have come.
+        let expected = response.content_length().unwrap_or(0).min(LARGEST_TRUSTED_LENGTH);
         let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
-        while let Some(chunk) = response.chunk().await.map_err(|e| Failure::Transport(chain(&e)))? {
+        while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if (body.len() + chunk.len()) as u64 > LARGEST_ANSWER_MB << 20 {
-                let subject = subject.clone();
-                let limit_mb = LARGEST_ANSWER_MB;
-                return Err(Failure::Final(Error::TooLarge { subject, limit_mb }));
+                return Err(Failure::TooLarge);
             }
+            let bytes = body.len() + chunk.len();
+            grant.cover(bytes).map_err(|_| Failure::Crowded { bytes })?;
             body.extend_from_slice(&chunk);
         }
         // Lets the connection go back to the pool before the page is decoded on the same thread.
         tokio::task::yield_now().await;
         usage.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
-        let redact = |text| self.settings.credential.redact(text);
-        match answer::judge(status, &headers, &body, subject, &redact) {
+        let redact = |text| self.sign_in.redact(text);
+        match answer::judge(status, &headers, &body, &redact) {
             Verdict::Data => {
+                self.accepted.store(true, Ordering::Relaxed);
                 let token = headers.get("x-ms-continuationtoken").and_then(|v| v.to_str().ok());
                 Ok((body, token.filter(|token| !token.is_empty()).map(str::to_owned)))
             }
-            Verdict::Final(error) => Err(Failure::Final(error)),
-            Verdict::Passing(answer) => Err(Failure::Passing(answer)),
+            Verdict::NotSignedIn(answer) => Err(Failure::NotSignedIn(answer, number)),
+            Verdict::Forbidden(answer) => Err(Failure::Forbidden(answer)),
+            Verdict::Refused(answer) => Err(Failure::Refused(answer)),
+            Verdict::Passing(answer) => Err(Failure::Passing { answer, asked_to_wait }),
         }
     }
 
-    /// Waits while the service wants no requests.
-    async fn wait_for_turn(&self, usage: &Usage) {
-        loop {
-            let until = *self.lock();
-            let pause = until.map(|until| until.saturating_duration_since(Instant::now()));
-            match pause.filter(|pause| !pause.is_zero()) {
-                Some(pause) => wait(pause, usage).await,
-                None => return,
+    /// Waits before the next attempt. A 429 holds back every request, not only this one.
+    async fn back_off(&self, failure: &Failure, attempt: u32, usage: &Usage) {
+        let pause = match failure {
+            // How long was said, and is kept by the governor.
+            Failure::Passing { answer, asked_to_wait: true } if answer.status == 429 => return,
+            Failure::Passing { answer, .. } if answer.status == 429 => {
+                return self.governor.hold(retry::throttled_backoff(attempt));
             }
+            _ => retry::backoff(attempt),
+        };
+        let _waiting = usage.wait();
+        tokio::time::sleep(pause).await;
+    }
+
+    fn error(&self, failure: Failure, subject: Subject, attempts: u32) -> Error {
+        match failure {
+            Failure::NotSignedIn(answer, _) => Error::Unauthorized {
+                subject,
+                answer,
+                credential: self.settings.credential.noun(),
+                accepted: self.accepted.load(Ordering::Relaxed),
+            },
+            Failure::Forbidden(answer) => Error::Forbidden { subject, answer },
+            Failure::Refused(answer) => Error::Refused { subject, answer },
+            Failure::NoToken(answer) => Error::NoToken { subject, answer },
+            Failure::Unsendable => Error::Client {
+                reason: "the credential holds characters that no header can".into(),
+            },
+            Failure::TooLarge | Failure::Crowded { .. } => {
+                Error::TooLarge { subject, limit_mb: LARGEST_ANSWER_MB }
+            }
+            Failure::Passing { answer, .. } if answer.status == 429 => {
+                Error::Throttled { subject, attempts, answer }
+            }
+            Failure::Passing { answer, .. } => Error::ServerError { subject, attempts, answer },
+            Failure::Transport(Fault::Passing(reason)) => {
+                Error::Unreachable { subject, attempts, reason }
+            }
+            Failure::Transport(Fault::Tls(reason)) => Error::Untrusted { subject, reason },
         }
     }
-
-    /// Holds back every request of the client until then.
-    fn hold_until(&self, at: Instant) {
-        let mut until = self.lock();
-        *until = Some(until.map_or(at, |known| known.max(at)));
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
-        // A poisoned lock still holds a usable instant.
-        self.not_before.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-}
-
-async fn wait(pause: Duration, usage: &Usage) {
-    let started = Instant::now();
-    tokio::time::sleep(pause).await;
-    let waited = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    usage.waited_ms.fetch_add(waited, Ordering::Relaxed);
 }
 
 /// Why an attempt brought no data.
 enum Failure {
-    Final(Error),
-    Passing(Answer),
-    Transport(String),
+    /// With the number of the token that was refused, if it can be renewed.
+    NotSignedIn(Answer, Option<u64>),
+    Forbidden(Answer),
+    Refused(Answer),
+    /// Microsoft Entra ID issued no token.
+    NoToken(Answer),
+    Unsendable,
+    TooLarge,
+    /// Larger than there is room for; so many bytes had come.
+    Crowded {
+        bytes: usize,
+    },
+    /// `asked_to_wait`: the answer said for how long.
+    Passing {
+        answer: Answer,
+        asked_to_wait: bool,
+    },
+    Transport(Fault),
 }
 
 impl Failure {
-    /// Whether every request of the client should hold back, not only this one.
-    fn concerns_all(&self) -> bool {
-        matches!(self, Failure::Passing(answer) if answer.status == 429)
-    }
-
-    fn exhausted(self, subject: &Subject, attempts: u32) -> Error {
-        let subject = subject.clone();
-        match self {
-            Failure::Final(error) => error,
-            Failure::Passing(answer) if answer.status == 429 => {
-                Error::Throttled { subject, attempts, answer }
-            }
-            Failure::Passing(answer) => Error::ServerError { subject, attempts, answer },
-            Failure::Transport(reason) => Error::Unreachable { subject, attempts, reason },
-        }
+    fn passes(&self) -> bool {
+        matches!(self, Failure::Passing { .. } | Failure::Transport(Fault::Passing(_)))
     }
 }
 
-/// The error and its causes on one line, without the URL.
-fn chain(error: &reqwest::Error) -> String {
-    let mut text = if error.is_timeout() {
-        "the request timed out".to_owned()
-    } else if error.is_connect() {
-        "could not connect".to_owned()
-    } else if error.is_body() || error.is_decode() {
-        "the answer broke off".to_owned()
-    } else {
-        "the request failed".to_owned()
-    };
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+impl From<Unsigned> for Failure {
+    fn from(unsigned: Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Unsendable => Failure::Unsendable,
+            Unsigned::Refused(answer) => Failure::NoToken(answer),
+            Unsigned::Passing(answer) => Failure::Passing { answer, asked_to_wait: false },
+            Unsigned::Transport(fault) => Failure::Transport(fault),
+        }
     }
-    text
 }

@@ -177,6 +177,30 @@ impl Pager {
         &self.request
     }
 
+    /// Sets a parameter of the requests to come.
+    pub fn set(&mut self, name: &str, value: String) {
+        self.request.set(name, value);
+    }
+
+    /// Elements that the next page is asked for.
+    pub fn size(&self) -> Option<u32> {
+        self.size.as_ref().map(|size| size.first)
+    }
+
+    /// Asks for no more elements at once from now on, where the size may change between pages and
+    /// the list does not need more to get on.
+    pub fn limit(&mut self, most: u32) {
+        let resizable = matches!(self.style, Style::Time(_) | Style::Overlap(_));
+        let Some(size) = self.size.as_mut().filter(|size| resizable && size.later > most) else {
+            return;
+        };
+        if size.first <= size.later {
+            size.first = size.first.min(most);
+            self.request.set(size.parameter, size.first.to_string());
+        }
+        size.later = most;
+    }
+
     /// Moves on after a page.
     pub fn after(&mut self, page: &Facts) -> Result<Step, Stuck> {
         let step = match &mut self.style {

@@ -11,6 +11,8 @@ const QUERY: &AsciiSet = &SEGMENT.remove(b'$').remove(b',').remove(b'/').remove(
 /// A request below the collection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
+    /// Part of the cloud service with a host of its own; `None`: the main one.
+    pub host: Option<&'static str>,
     /// Encoded path, from `/`.
     pub path: String,
     /// Parameters in order, not encoded.
@@ -26,7 +28,7 @@ impl Request {
             Some(project) => format!("/{}{path}", utf8_percent_encode(project, SEGMENT)),
             None => path.to_owned(),
         };
-        Self { path, parameters: Vec::new(), body: None }
+        Self { host: None, path, parameters: Vec::new(), body: None }
     }
 
     /// Sets a parameter, replacing it if it is there.

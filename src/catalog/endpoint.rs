@@ -7,6 +7,9 @@ pub struct Version(pub u16, pub u16);
 /// One list resource of the REST API.
 #[derive(Debug)]
 pub struct Endpoint {
+    /// Part of the cloud service that has it, where that has a host of its own, e.g. `vssps` for
+    /// Graph or `vsrm` for releases; `None`: the main one.
+    pub host: Option<&'static str>,
     /// Path below the collection, or below the project where there is one; begins with `/_apis`.
     pub path: &'static str,
     /// Whether the list is per project.
@@ -113,6 +116,8 @@ pub enum Paging {
     Overlap {
         /// Parameter that skips elements.
         skip: &'static str,
+        /// Column with [`super::column::Push::Range`] whose latest values come first.
+        newest_first: &'static str,
     },
     /// `isLastBatch`, with a token in the body or in `nextLink`.
     Feed {

@@ -1,7 +1,6 @@
 //! What incremental refresh has to know of a foreign table: its columns, and its projects as they are.
 
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -82,27 +81,11 @@ fn list_projects(source: pg_sys::Oid) -> Result<Vec<pgrx::Uuid>, Error> {
         .into_iter()
         .collect();
     let columns = ["id", "name", "state"].map(|name| (name.to_owned(), format!("/{name}")));
+    let decoder = Decoder::new(table.name, &columns, &["/id".to_owned()]);
     let scan = Scan {
-        table,
-        plan: plan(table, &well_formed, server.version),
-        decoder: Decoder::new(table.name, &columns, &["/id".to_owned()]),
-        client: server.client,
-        on_demand: false,
-        members: None,
-        since: None,
-        feed_from: None,
-        feed_pages: None,
-        feed_to: Mutex::default(),
-        feed_left: AtomicBool::default(),
-        project: None,
-        concurrency: server.concurrency,
         page_size: server.page_size,
-        limit: None,
-        skip_inaccessible: server.skip_inaccessible,
         trace: settings::trace_requests(),
-        usage: Arc::default(),
-        delivered: AtomicU64::new(0),
-        known_projects: Arc::default(),
+        ..Scan::new(table, plan(table, &well_formed, server.version), decoder, server.client)
     };
     let mut stream = Stream::start(Arc::new(scan))?;
     let wanted = relation.project.map(|project| project.to_lowercase());

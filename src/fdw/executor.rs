@@ -1,8 +1,6 @@
 //! Executor callbacks: from the plan to a running scan, and its rows into slots.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -11,23 +9,24 @@ use pgrx::{PgMemoryContexts, pg_guard};
 use super::datum::{self, Converter};
 use super::io::Stream;
 use super::plan_data::{Comparison, PlanData, PushedClause};
+use super::progress::Reporter;
 use super::relation::Relation;
 use super::report::{ok_or_error, tell};
-use super::{feed, server, settings};
-use crate::api::client::Usage;
-use crate::catalog::column::Push;
-use crate::catalog::table::Table;
+use super::wanted::{lower_bounds, members};
+use super::{feed, overlap, server, settings};
+use crate::api::usage::Usage;
 use crate::error::Error;
 use crate::scan::condition::{Condition, Op, Value};
 use crate::scan::decode::Decoder;
 use crate::scan::decode::page::Page;
-use crate::scan::plan::{lower_bound, plan};
-use crate::scan::stream::{Event, Project, Scan};
+use crate::scan::plan::plan;
+use crate::scan::stream::{Event, Progress, Project, Scan};
 
 /// A scan of the executor. Lives in the query's memory context and is dropped with it, whether the
 /// query ends well, fails or is cancelled.
 #[derive(Debug)]
 pub struct ScanState {
+    node: *mut pg_sys::ForeignScanState,
     relation: Relation,
     data: PlanData,
     /// Role that the query runs as: the owner of a view, else the current user.
@@ -40,6 +39,9 @@ pub struct ScanState {
     ended: bool,
     /// Kept over rescans, so that a join lists the projects once.
     known_projects: Arc<OnceLock<Vec<Project>>>,
+    /// How far the current scan is.
+    progress: Arc<Progress>,
+    reporter: Reporter,
     /// What the scan has cost, over all rescans.
     pub usage: Arc<Usage>,
     /// Pages received.
@@ -75,6 +77,7 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             .collect();
         let expressions = pg_sys::ExecInitExprList((*plan).fdw_exprs, node.cast());
         let state = ScanState {
+            node,
             relation,
             data,
             user: running_as(plan, estate),
@@ -85,11 +88,14 @@ pub unsafe extern "C-unwind" fn begin_foreign_scan(
             row: 0,
             ended: false,
             known_projects: Arc::default(),
+            progress: Arc::default(),
+            reporter: Reporter::default(),
             usage: Arc::default(),
             pages: 0,
             rows: 0,
         };
         (*node).fdw_state = context.leak_and_drop_on_delete(state).cast();
+        overlap::remember(node);
         pg_sys::MemoryContextSwitchTo(before);
     }
 }
@@ -123,7 +129,11 @@ pub unsafe extern "C-unwind" fn iterate_foreign_scan(
         let slot = (*node).ss.ss_ScanTupleSlot;
         clear(slot);
         let state = &mut *(*node).fdw_state.cast::<ScanState>();
-        if !ok_or_error(state.advance(node)) {
+        if state.stream.is_none() && !state.ended {
+            ok_or_error(state.start(node));
+            start_companions(node);
+        }
+        if !ok_or_error(state.advance()) {
             return slot;
         }
         ok_or_error(state.fill(slot));
@@ -161,7 +171,37 @@ pub unsafe extern "C-unwind" fn end_foreign_scan(node: *mut pg_sys::ForeignScanS
     }
 }
 
+/// Begins the other scans of the query that will be read too.
+unsafe fn start_companions(node: *mut pg_sys::ForeignScanState) {
+    // SAFETY: the caller's node; the others are begun scans of the same query, each with a state of
+    // its own that nobody holds.
+    unsafe {
+        for other in overlap::companions(node) {
+            let Some(state) = (*other).fdw_state.cast::<ScanState>().as_mut() else { continue };
+            // What refresh told the next scan is for one that is asked for a row.
+            if state.stream.is_none() && !state.ended && !feed::is_told(state.relation.oid) {
+                ok_or_error(state.start(other));
+            }
+        }
+    }
+}
+
+impl Drop for ScanState {
+    fn drop(&mut self) {
+        overlap::forget(self.node);
+    }
+}
+
 impl ScanState {
+    /// Begins to send requests.
+    unsafe fn start(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<(), Error> {
+        // SAFETY: the caller's node.
+        let scan = unsafe { self.prepare(node) }?;
+        self.progress = Arc::clone(&scan.progress);
+        self.stream = Some(Stream::start(Arc::new(scan))?);
+        Ok(())
+    }
+
     fn stop(&mut self) {
         self.stream = None;
         self.page = None;
@@ -169,7 +209,7 @@ impl ScanState {
     }
 
     /// Moves to the next row; false at the end.
-    unsafe fn advance(&mut self, node: *mut pg_sys::ForeignScanState) -> Result<bool, Error> {
+    fn advance(&mut self) -> Result<bool, Error> {
         loop {
             if let Some(page) = &self.page {
                 if self.row < page.rows() {
@@ -181,13 +221,12 @@ impl ScanState {
             if self.ended {
                 return Ok(false);
             }
-            if self.stream.is_none() {
-                // SAFETY: the caller's node.
-                let scan = unsafe { self.prepare(node) }?;
-                self.stream = Some(Stream::start(Arc::new(scan))?);
-            }
-            let Some(stream) = &mut self.stream else { continue };
-            match stream.receive()? {
+            self.reporter.tell(&self.relation.name, self.rows, &self.progress, &self.usage);
+            let Some(stream) = &mut self.stream else {
+                return Err(Error::Internal { what: "a scan was read before it began" });
+            };
+            let Some(event) = stream.receive_until(self.reporter.due())? else { continue };
+            match event {
                 Event::Page(page) => {
                     self.pages += 1;
                     self.rows += page.rows() as u64;
@@ -228,11 +267,8 @@ impl ScanState {
             wanted().map(|attribute| (attribute.name.clone(), attribute.pointer.clone())).collect();
         let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
         let start = feed::take_start(self.relation.oid);
+        let decoder = Decoder::new(&self.relation.name, &columns, &key);
         Ok(Scan {
-            table,
-            plan: plan(table, &conditions, server.version),
-            decoder: Decoder::new(&self.relation.name, &columns, &key),
-            client: server.client,
             on_demand,
             members: members(table, wanted().map(|attribute| attribute.pointer.as_str()))
                 .filter(|_| !on_demand),
@@ -240,8 +276,6 @@ impl ScanState {
                 .and_then(|since| lower_bounds(table, &conditions, &since)),
             feed_from: start.token,
             feed_pages: start.pages,
-            feed_to: Mutex::default(),
-            feed_left: AtomicBool::default(),
             project: self.relation.project.clone(),
             concurrency: server.concurrency,
             page_size: server.page_size,
@@ -249,8 +283,8 @@ impl ScanState {
             skip_inaccessible: server.skip_inaccessible,
             trace: settings::trace_requests(),
             usage: Arc::clone(&self.usage),
-            delivered: AtomicU64::new(0),
             known_projects: Arc::clone(&self.known_projects),
+            ..Scan::new(table, plan(table, &conditions, server.version), decoder, server.client)
         })
     }
 
@@ -320,41 +354,6 @@ impl ScanState {
         }
         Ok(())
     }
-}
-
-/// The lower bounds of single projects, if the conditions have one for that column.
-fn lower_bounds(
-    table: &Table,
-    conditions: &[Condition],
-    since: &feed::Since,
-) -> Option<(&'static str, HashMap<String, String>)> {
-    let bounded = |condition: &Condition| {
-        condition.column.name == since.column && condition.op == Op::GreaterOrEqual
-    };
-    let Push::Range(range) = table.column(&since.column)?.push else { return None };
-    conditions.iter().any(bounded).then(|| {
-        let values = since.times.iter();
-        let values = values.filter_map(|(project, at)| Some((project.clone(), lower_bound(*at)?)));
-        (range.since, values.collect())
-    })
-}
-
-/// The members of the elements that wanted pointers name, if these are all that is wanted and the
-/// list can be asked for them.
-fn members<'a>(table: &Table, wanted: impl Iterator<Item = &'a str>) -> Option<Vec<String>> {
-    let projection = table.endpoint.projection.as_ref()?;
-    let key: Vec<String> = table.key_columns().map(|column| column.pointer()).collect();
-    let mut members: Vec<String> = projection.always.iter().map(|&name| name.to_owned()).collect();
-    for pointer in wanted {
-        match pointer.strip_prefix(projection.below) {
-            Some(name) if !name.contains(['/', '~', ',']) => members.push(name.to_owned()),
-            None if key.iter().any(|known| known == pointer) => {}
-            _ => return None,
-        }
-    }
-    members.sort();
-    members.dedup();
-    Some(members)
 }
 
 /// `ExecEvalExpr`, which is inline in C.

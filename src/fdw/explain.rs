@@ -44,7 +44,11 @@ pub unsafe extern "C-unwind" fn explain_foreign_scan(
             integer(es, c"API Pages", state.pages);
             integer(es, c"API Rows", state.rows);
             integer(es, c"API Bytes", load(&usage.bytes));
-            integer(es, c"API Throttled Milliseconds", load(&usage.waited_ms));
+            integer(
+                es,
+                c"API Throttled Milliseconds",
+                usage.waited().as_millis().try_into().unwrap_or(u64::MAX),
+            );
         }
     }
 }

@@ -82,6 +82,12 @@ fn start_lists(
     });
 }
 
+/// Whether something is kept for the next scan of the table.
+pub fn is_told(table: pg_sys::Oid) -> bool {
+    let told = |feed: &Feed| feed.start.is_some() || feed.since.is_some();
+    FEEDS.with_borrow(|feeds| feeds.get(&table).is_some_and(told))
+}
+
 /// How the scan that is about to start has to read the feed.
 pub fn take_start(table: pg_sys::Oid) -> Start {
     let taken = FEEDS.with_borrow_mut(|feeds| current(feeds.get_mut(&table)?.start.take()));

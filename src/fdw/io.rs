@@ -5,13 +5,15 @@
 
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::task::AbortHandle;
 
-use super::wait;
+use super::wait::{self, Reason};
+use crate::api::usage::Usage;
 use crate::error::Error;
 use crate::scan::stream::{Event, Outlet, Scan, run};
 
@@ -32,6 +34,7 @@ static IO: OnceLock<Io> = OnceLock::new();
 #[derive(Debug)]
 pub struct Stream {
     events: Receiver<Result<Event, Error>>,
+    usage: Arc<Usage>,
     task: AbortHandle,
 }
 
@@ -41,21 +44,39 @@ impl Stream {
         let io = io()?;
         let (sender, events) = channel(PAGES_WAITING);
         let outlet = Outlet { events: sender, wake: Arc::clone(&io.wake) };
+        let usage = Arc::clone(&scan.usage);
         let task = io.handle.spawn(run(scan, outlet)).abort_handle();
-        Ok(Self { events, task })
+        Ok(Self { events, usage, task })
     }
 
     /// The next event. Waits for it; can be cancelled.
     pub fn receive(&mut self) -> Result<Event, Error> {
+        loop {
+            if let Some(event) = self.receive_until(None)? {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// The next event, or nothing if none has come by then. Waits for it; can be cancelled.
+    pub fn receive_until(&mut self, until: Option<Instant>) -> Result<Option<Event>, Error> {
         let io = io()?;
         loop {
             match self.events.try_recv() {
-                Ok(event) => return event,
+                Ok(event) => return event.map(Some),
                 // The end is an event of its own, so a closed channel is a fault.
                 Err(TryRecvError::Disconnected) => {
                     return Err(Error::Internal { what: "the scan ended without saying so" });
                 }
-                Err(TryRecvError::Empty) => wait::for_byte(&io.awake),
+                Err(TryRecvError::Empty) => {
+                    let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Ok(None);
+                    }
+                    let throttled = self.usage.is_waiting();
+                    let reason = if throttled { Reason::Throttled } else { Reason::Answer };
+                    wait::for_byte(&io.awake, reason, left);
+                }
             }
         }
     }

@@ -48,21 +48,42 @@ const SERVER: &[OptionSpec] = &[
     option("skip_inaccessible", "true or false", |v| {
         boolean(v).map(drop).ok_or_else(|| format!("\"{v}\" is not a boolean"))
     }),
-    option("ca_certificate", "a certificate in PEM form, or the path of such a file", |v| {
-        if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
+    option("ca_certificate", "a certificate in PEM form, or the path of such a file", not_empty),
+    option("proxy", "the URL of a proxy, http://host:port, or environment", proxy),
+    option("login_url", "the URL of the host that issues tokens, https://host", |v| {
+        Collection::of_url(v).map(drop).map_err(str::to_owned)
     }),
-    option("proxy", "the URL of a proxy, http://host:port", proxy),
     option("fdw_startup_cost", "a cost of the planner, 0 or more", cost),
     option("fdw_page_cost", "a cost of the planner, 0 or more", cost),
 ];
 
-const USER_MAPPING: &[OptionSpec] = &[option("pat", "a personal access token", secret)];
+const USER_MAPPING: &[OptionSpec] = &[
+    option("pat", "a personal access token", secret),
+    option("pat_secret", "the name or id of a secret in Supabase Vault", not_empty),
+    option("tenant_id", "the id or domain of a directory (tenant)", identifier),
+    option("client_id", "the id of an application (client)", identifier),
+    option("client_secret", "a client secret", secret),
+    option("client_secret_secret", "the name or id of a secret in Supabase Vault", not_empty),
+];
+
+/// Value of the option `proxy` that takes the environment's.
+pub const ENVIRONMENT: &str = "environment";
+
+fn not_empty(value: &str) -> Result<(), String> {
+    if value.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
+}
+
+/// A tenant or client id: it becomes a segment of a URL.
+fn identifier(value: &str) -> Result<(), String> {
+    let value = value.trim();
+    let sound = value.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+    let named = value.chars().any(|c| c.is_ascii_alphanumeric());
+    if sound && named { Ok(()) } else { Err(format!("\"{value}\" is no such id")) }
+}
 
 const TABLE: &[OptionSpec] = &[
     option("table", "the name of a table of azure_devops.tables()", |_| Ok(())),
-    option("project", "the name or id of a project", |v| {
-        if v.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
-    }),
+    option("project", "the name or id of a project", not_empty),
     option("rows_estimate", "a number of rows, 1 or more", estimate),
 ];
 
@@ -92,6 +113,9 @@ fn secret(value: &str) -> Result<(), String> {
 }
 
 fn proxy(value: &str) -> Result<(), String> {
+    if value.trim() == ENVIRONMENT {
+        return Ok(());
+    }
     let collection = Collection::of_url(value)?;
     reqwest::Proxy::all(collection.as_str()).map(drop).map_err(|_| "it is not a URL".into())
 }
@@ -155,6 +179,7 @@ pub fn validate(list: &[Option<String>], catalog: Option<pg_sys::Oid>) -> Result
     match catalog {
         Some(pg_sys::ForeignServerRelationId) => check_server(&pairs),
         Some(pg_sys::ForeignTableRelationId) => check_table(&pairs),
+        Some(pg_sys::UserMappingRelationId) => check_mapping(&pairs),
         _ => Ok(()),
     }
 }
@@ -184,6 +209,35 @@ fn check_server(pairs: &Pairs) -> Result<(), Error> {
     Ok(())
 }
 
+/// One credential, and all of it. None is fine: then the server's own is used.
+fn check_mapping(pairs: &Pairs) -> Result<(), Error> {
+    /// Per kind of credential its parts, per part the options that may be it.
+    const KINDS: [&[&[&str]]; 3] = [
+        &[&["pat"]],
+        &[&["pat_secret"]],
+        &[&["tenant_id"], &["client_id"], &["client_secret", "client_secret_secret"]],
+    ];
+    let mut used = None;
+    for kind in KINDS {
+        let given: Vec<Vec<&'static str>> = kind
+            .iter()
+            .map(|part| part.iter().copied().filter(|name| find(pairs, name).is_some()).collect())
+            .collect();
+        let Some(&first) = given.iter().flatten().next() else { continue };
+        if let Some(before) = used.replace(first) {
+            return Err(Error::ConflictingOptions { first: before, second: first });
+        }
+        for (part, given) in kind.iter().zip(&given) {
+            match given[..] {
+                [] => return Err(Error::MissingOption { name: part[0] }),
+                [first, second, ..] => return Err(Error::ConflictingOptions { first, second }),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
 fn check_table(pairs: &Pairs) -> Result<(), Error> {
     match find(pairs, "table") {
         Some(name) if tables::find(name).is_none() => Err(unknown_table(name)),
@@ -208,6 +262,11 @@ pub fn restricted(pairs: &Pairs) -> Option<(&'static str, &'static str)> {
         if collection.is_plain_http() {
             return Some(("base_url", "it is not encrypted"));
         }
+    }
+    if let Some(url) = find(pairs, "login_url").and_then(|url| Collection::of_url(url).ok())
+        && !url.is_login_host()
+    {
+        return Some(("login_url", "it receives client secrets"));
     }
     if find(pairs, "proxy").is_some() {
         return Some(("proxy", "it sees where requests go"));

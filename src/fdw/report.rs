@@ -5,6 +5,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
 
+use crate::api::refusal::Refusal;
 use crate::error::{Answer, Error, Subject};
 
 /// An [`Error`] on its way to PostgreSQL. A type of its own because the framework wants one.
@@ -63,18 +64,22 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
         Error::InvalidOption { .. } | Error::InvalidImportOption { .. } => {
             PgSqlErrorCode::ERRCODE_FDW_INVALID_OPTION_NAME
         }
-        Error::InvalidOptionValue { .. } | Error::InvalidField { .. } => {
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
-        }
+        Error::InvalidOptionValue { .. }
+        | Error::InvalidField { .. }
+        | Error::ConflictingOptions { .. } => PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
         Error::SuperuserOnly { .. } | Error::OwnerNotSuperuser { .. } => {
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE
         }
-        Error::MissingOrganization { .. } => PgSqlErrorCode::ERRCODE_FDW_OPTION_NAME_NOT_FOUND,
-        Error::NoCredential { .. } | Error::Unauthorized { .. } => {
-            PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION
+        Error::MissingOrganization { .. } | Error::MissingOption { .. } => {
+            PgSqlErrorCode::ERRCODE_FDW_OPTION_NAME_NOT_FOUND
         }
+        Error::NoCredential { .. }
+        | Error::NoSecret { .. }
+        | Error::Unauthorized { .. }
+        | Error::NoToken { .. } => PgSqlErrorCode::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
         Error::UnknownTable { .. } => PgSqlErrorCode::ERRCODE_FDW_TABLE_NOT_FOUND,
         Error::NotOurTable { .. } => PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+        Error::UnknownServer { .. } => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
         Error::UnknownSchema { .. } => PgSqlErrorCode::ERRCODE_FDW_SCHEMA_NOT_FOUND,
         Error::UnknownColumn { .. } => PgSqlErrorCode::ERRCODE_FDW_COLUMN_NAME_NOT_FOUND,
         Error::UnknownProject { .. } => PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
@@ -82,7 +87,7 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
         Error::Refused { .. } => PgSqlErrorCode::ERRCODE_FDW_ERROR,
         Error::Throttled { .. } => PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
         Error::ServerError { .. } => PgSqlErrorCode::ERRCODE_CONNECTION_FAILURE,
-        Error::Unreachable { .. } | Error::Client { .. } => {
+        Error::Unreachable { .. } | Error::Untrusted { .. } | Error::Client { .. } => {
             PgSqlErrorCode::ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION
         }
         Error::UnexpectedAnswer { .. } | Error::UnexpectedJson { .. } => {
@@ -95,9 +100,11 @@ fn sqlstate(error: &Error) -> PgSqlErrorCode {
     }
 }
 
-fn detail(error: &Error) -> Option<String> {
+/// What the service said.
+pub fn detail(error: &Error) -> Option<String> {
     match error {
         Error::Unauthorized { answer, .. }
+        | Error::NoToken { answer, .. }
         | Error::Forbidden { answer, .. }
         | Error::Refused { answer, .. }
         | Error::Throttled { answer, .. }
@@ -110,7 +117,8 @@ fn said(answer: &Answer) -> String {
     format!("The service answered with {answer}")
 }
 
-fn hint(error: &Error) -> Option<String> {
+/// What to do.
+pub fn hint(error: &Error) -> Option<String> {
     match error {
         Error::InvalidOption { closest, valid, .. } => {
             if valid.is_empty() {
@@ -129,6 +137,11 @@ fn hint(error: &Error) -> Option<String> {
              reference name of a work item field such as Custom.Severity."
                 .into(),
         ),
+        Error::ConflictingOptions { .. } | Error::MissingOption { .. } => Some(
+            "A user mapping has pat, or pat_secret, or tenant_id, client_id and one of \
+             client_secret and client_secret_secret."
+                .into(),
+        ),
         Error::SuperuserOnly { .. } => Some("Ask a superuser to set it.".into()),
         Error::OwnerNotSuperuser { .. } => {
             Some("A superuser must own the server, or the option be removed.".into())
@@ -143,6 +156,7 @@ fn hint(error: &Error) -> Option<String> {
         Error::NotOurTable { .. } => {
             Some("Name a table that IMPORT FOREIGN SCHEMA azure_devops created.".into())
         }
+        Error::UnknownServer { .. } => Some("\\des lists the servers.".into()),
         Error::UnknownSchema { .. } => Some("The remote schema is called azure_devops.".into()),
         Error::InvalidImportOption { .. } => Some("IMPORT FOREIGN SCHEMA takes no options.".into()),
         Error::UnknownColumn { near, kind, .. } => {
@@ -160,20 +174,26 @@ fn hint(error: &Error) -> Option<String> {
             "Check the option \"project\" of the foreign table, and that the token can see it."
                 .into(),
         ),
-        Error::Unauthorized { subject, .. } => Some(format!(
-            "Set a valid one: ALTER USER MAPPING … OPTIONS (SET pat '…').{}",
-            scope(subject)
-        )),
-        Error::Forbidden { subject, .. } => Some(format!(
-            "The owner of the token needs access.{} With server option skip_inaccessible 'true' \
-             such projects are skipped with a warning.",
-            scope(subject)
-        )),
-        Error::Refused { subject, .. } => Some(format!(
-            "It may be deleted, disabled, or hidden from the owner of the token.{} With server \
-             option skip_inaccessible 'true' such projects are skipped with a warning.",
-            scope(subject)
-        )),
+        Error::Unauthorized { subject, answer, credential, .. } => {
+            Some(match (Refusal::of(answer), *credential) {
+                (_, "personal access token") => format!(
+                    "Set a valid one: ALTER USER MAPPING … OPTIONS (SET pat '…').{}",
+                    scope(subject)
+                ),
+                _ => "The service principal must be a member of the organization.".into(),
+            })
+        }
+        Error::NoSecret { .. } => Some(
+            "Check the option of the user mapping, and that its role may read \
+             vault.decrypted_secrets."
+                .into(),
+        ),
+        Error::NoToken { .. } => {
+            Some("Check tenant_id, client_id and client_secret of the user mapping.".into())
+        }
+        Error::Forbidden { subject, answer } | Error::Refused { subject, answer } => {
+            Some(refused(subject, answer))
+        }
         Error::Throttled { .. } => {
             Some("Narrow the query, lower max_concurrency, or try again in some minutes.".into())
         }
@@ -182,10 +202,60 @@ fn hint(error: &Error) -> Option<String> {
             "Check organization or base_url, the network, ca_certificate and proxy of the server."
                 .into(),
         ),
+        Error::Untrusted { .. } => Some(
+            "Check the URL of the server. A private authority's certificate goes into server \
+             option ca_certificate."
+                .into(),
+        ),
         Error::UnexpectedJson { .. } => {
             Some("Read the value from the column attrs, or declare the column as jsonb.".into())
         }
         _ => None,
+    }
+}
+
+/// What to do about a refusal.
+fn refused(subject: &Subject, answer: &Answer) -> String {
+    let skip = if subject.project.is_some() {
+        " With server option skip_inaccessible 'true' such projects are skipped with a warning."
+    } else {
+        ""
+    };
+    let scope = scope(subject);
+    match Refusal::of(answer) {
+        Some(Refusal::ConditionalAccess) => {
+            "A conditional access policy of the directory does not let this machine or this \
+             identity in. An administrator of Microsoft Entra ID can tell which."
+                .into()
+        }
+        Some(Refusal::Expired) => format!("Make a new token and set it.{scope}"),
+        Some(Refusal::PreviewVersion | Refusal::InvalidVersion) => {
+            "Set server option api_version to a released version such as 7.1, or to one that ends \
+             in -preview."
+                .into()
+        }
+        Some(Refusal::VersionOutOfRange) => {
+            "Set server option api_version to one that this server has: Azure DevOps Server 2020 \
+             has 6.0, 2022 has 7.0, 2022.1 has 7.1."
+                .into()
+        }
+        Some(Refusal::TooManyResults) => "Narrow the query.".into(),
+        Some(Refusal::Repository) => {
+            format!(
+                "The repository may be deleted, disabled, or hidden from the token.{scope}{skip}"
+            )
+        }
+        Some(Refusal::NotAuthorized) => {
+            format!("The owner of the token needs access.{scope}{skip}")
+        }
+        Some(Refusal::Project) | None if answer.status == 403 => {
+            format!("The owner of the token needs access.{scope}{skip}")
+        }
+        Some(Refusal::Project) | None => {
+            format!(
+                "It may be deleted, disabled, or hidden from the owner of the token.{scope}{skip}"
+            )
+        }
     }
 }
 

@@ -1,16 +1,16 @@
-//! Server and user mapping to a client, kept across scans.
+//! Server and user mapping to a client and the settings of a scan.
 
-use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pgrx::pg_sys;
 
-use super::options::{self, Pairs, api_version, find};
+use super::options::{self, Pairs, api_version, find as option};
 use super::relation::pairs;
+use super::{clients, credential};
 use crate::api::address::Collection;
-use crate::api::client::{Client, Settings};
-use crate::api::credential::{Credential, Secret};
+use crate::api::client::{Client, Proxy, Settings};
+use crate::api::credential::Credential;
 use crate::catalog::endpoint::Version;
 use crate::error::Error;
 
@@ -35,14 +35,22 @@ const DEFAULT_RETRIES: u32 = 6;
 /// The service delays single requests by up to 30 seconds when it throttles.
 const DEFAULT_TIMEOUT_SECONDS: u64 = 100;
 
-/// Clients that one backend keeps.
-const MOST_CLIENTS: usize = 16;
-
-thread_local! {
-    /// Clients by server and role. Options are read afresh for each scan and the client compared
-    /// with them, so that ALTER takes effect at once.
-    static CLIENTS: RefCell<Vec<(pg_sys::Oid, pg_sys::Oid, Arc<Client>)>> =
-        const { RefCell::new(Vec::new()) };
+/// The server of that name, if it is one of ours and the current user may use it.
+pub fn find(name: &str) -> Result<pg_sys::Oid, Error> {
+    // Qualified throughout: the caller's search_path may hold anything.
+    let found = pgrx::Spi::get_one_with_args::<pg_sys::Oid>(
+        "SELECT server.oid FROM pg_catalog.pg_foreign_server AS server \
+         JOIN pg_catalog.pg_foreign_data_wrapper AS wrapper \
+         ON wrapper.oid OPERATOR(pg_catalog.=) server.srvfdw \
+         WHERE server.srvname OPERATOR(pg_catalog.=) $1::pg_catalog.text \
+         AND wrapper.fdwname OPERATOR(pg_catalog.=) 'azure_devops_fdw'::pg_catalog.name \
+         AND pg_catalog.has_server_privilege(server.oid, 'USAGE'::pg_catalog.text)",
+        &[name.into()],
+    );
+    match found {
+        Ok(Some(oid)) => Ok(oid),
+        _ => Err(Error::UnknownServer { name: name.to_owned() }),
+    }
 }
 
 /// Resolves the server for the role that a query runs as.
@@ -59,55 +67,42 @@ pub fn resolve(server: pg_sys::Oid, user: pg_sys::Oid) -> Result<Server, Error> 
             return Err(Error::OwnerNotSuperuser { server: name, option });
         }
     }
-    let mapping = user_mapping(user, server);
-    let pat = mapping
-        .as_deref()
-        .and_then(|options| find(options, "pat"))
-        .or_else(|| find(&server_options, "pat"))
-        .map(|pat| Secret::new(pat.to_owned()))
-        .filter(|secret| !secret.is_empty())
+    let credential = match user_mapping(user, server) {
+        Some(mapping) => {
+            let reader = if mapping.is_public { owner } else { user };
+            credential::of_mapping(&mapping.options, option(&server_options, "login_url"), reader)?
+        }
+        None => None,
+    };
+    let of_server = || credential::sound(option(&server_options, "pat")?.to_owned());
+    let credential = credential
+        .or_else(|| of_server().map(Credential::Pat))
         .ok_or_else(|| Error::NoCredential { user: role_name(user), server: name.clone() })?;
-    let version = find(&server_options, "api_version").unwrap_or(DEFAULT_VERSION).trim();
+    let version = option(&server_options, "api_version").unwrap_or(DEFAULT_VERSION).trim();
+    let concurrency = number(&server_options, "max_concurrency").unwrap_or(DEFAULT_CONCURRENCY);
     let settings = Settings {
+        max_concurrency: concurrency,
         collection: collection(&name, &server_options)?,
-        credential: Credential::Pat(pat),
+        credential,
         api_version: version.to_owned(),
         request_timeout: Duration::from_secs(
             number(&server_options, "request_timeout").unwrap_or(DEFAULT_TIMEOUT_SECONDS),
         ),
         max_retries: number(&server_options, "max_retries").unwrap_or(DEFAULT_RETRIES),
         ca_certificate: certificate(&server_options)?,
-        proxy: find(&server_options, "proxy").map(str::to_owned),
+        proxy: match option(&server_options, "proxy").map(str::trim) {
+            None => Proxy::None,
+            Some(options::ENVIRONMENT) => Proxy::Environment,
+            Some(url) => Proxy::Url(url.to_owned()),
+        },
     };
-    let skip = find(&server_options, "skip_inaccessible").and_then(options::boolean);
+    let skip = option(&server_options, "skip_inaccessible").and_then(options::boolean);
     Ok(Server {
-        client: client(server, user, settings)?,
+        client: clients::client(settings)?,
         version: api_version(version).unwrap_or(Version(7, 1)),
-        concurrency: number(&server_options, "max_concurrency").unwrap_or(DEFAULT_CONCURRENCY),
+        concurrency,
         page_size: number(&server_options, "page_size"),
         skip_inaccessible: skip.unwrap_or(false),
-    })
-}
-
-fn client(
-    server: pg_sys::Oid,
-    user: pg_sys::Oid,
-    settings: Settings,
-) -> Result<Arc<Client>, Error> {
-    CLIENTS.with_borrow_mut(|clients| {
-        let known = clients.iter().position(|(s, u, _)| *s == server && *u == user);
-        if let Some(index) = known {
-            if *clients[index].2.settings() == settings {
-                return Ok(Arc::clone(&clients[index].2));
-            }
-            clients.remove(index);
-        }
-        let client = Arc::new(Client::new(settings)?);
-        if clients.len() >= MOST_CLIENTS {
-            clients.remove(0);
-        }
-        clients.push((server, user, Arc::clone(&client)));
-        Ok(client)
     })
 }
 
@@ -119,10 +114,10 @@ fn collection(server: &str, options: &Pairs) -> Result<Collection, Error> {
             accepted,
         }
     };
-    if let Some(url) = find(options, "base_url") {
+    if let Some(url) = option(options, "base_url") {
         return Collection::of_url(url).map_err(problem("base_url", "the URL of a collection"));
     }
-    match find(options, "organization") {
+    match option(options, "organization") {
         Some(name) => Collection::of_organization(name)
             .map_err(problem("organization", "the name of an organization")),
         None => Err(Error::MissingOrganization { server: server.to_owned() }),
@@ -130,7 +125,7 @@ fn collection(server: &str, options: &Pairs) -> Result<Collection, Error> {
 }
 
 fn certificate(options: &Pairs) -> Result<Option<String>, Error> {
-    let Some(value) = find(options, "ca_certificate") else { return Ok(None) };
+    let Some(value) = option(options, "ca_certificate") else { return Ok(None) };
     if options::is_pem(value) {
         return Ok(Some(value.to_owned()));
     }
@@ -141,11 +136,16 @@ fn certificate(options: &Pairs) -> Result<Option<String>, Error> {
 }
 
 fn number<T: std::str::FromStr>(options: &Pairs, name: &str) -> Option<T> {
-    find(options, name)?.trim().parse().ok()
+    option(options, name)?.trim().parse().ok()
 }
 
-/// The options of the role's user mapping, else of PUBLIC's.
-fn user_mapping(user: pg_sys::Oid, server: pg_sys::Oid) -> Option<Vec<(String, String)>> {
+struct Mapping {
+    options: Vec<(String, String)>,
+    is_public: bool,
+}
+
+/// The role's user mapping, else PUBLIC's.
+fn user_mapping(user: pg_sys::Oid, server: pg_sys::Oid) -> Option<Mapping> {
     let cache = pg_sys::SysCacheIdentifier::USERMAPPINGUSERSERVER as _;
     let exists = |user: pg_sys::Oid| {
         // SAFETY: the cache's two keys are both oids.
@@ -155,11 +155,13 @@ fn user_mapping(user: pg_sys::Oid, server: pg_sys::Oid) -> Option<Vec<(String, S
             pg_sys::SearchSysCacheExists(cache, user, server, none, none)
         }
     };
-    if !exists(user) && !exists(pg_sys::InvalidOid) {
+    let is_public = !exists(user);
+    if is_public && !exists(pg_sys::InvalidOid) {
         return None;
     }
     // SAFETY: a mapping exists, so GetUserMapping finds one; the result is palloc'd.
-    Some(unsafe { pairs((*pg_sys::GetUserMapping(user, server)).options) })
+    let options = unsafe { pairs((*pg_sys::GetUserMapping(user, server)).options) };
+    Some(Mapping { options, is_public })
 }
 
 fn role_name(role: pg_sys::Oid) -> String {

@@ -11,7 +11,7 @@ use crate::catalog::column::{Column, Push, Range};
 use crate::catalog::endpoint::{Paging, Parent, Stream, Version};
 use crate::catalog::table::Table;
 use crate::scan::condition::{Condition, Domain, Op, Value, domains};
-pub use bounds::before as lower_bound;
+pub use bounds::{after as upper_bound, before as lower_bound};
 use bounds::{after, before};
 
 /// Most elements that are asked for one by one; more are cheaper to find in the list.
@@ -67,6 +67,23 @@ pub struct List {
     pub ordered_by: Option<(&'static str, &'static str)>,
     /// After more than one page, the lists before are read again.
     pub leaks: bool,
+    /// How the list can be read in parts.
+    pub split: Option<Split>,
+}
+
+/// How a list is cut by time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Split {
+    /// Column of the time.
+    pub column: &'static str,
+    /// Parameter of the lower bound.
+    pub since: &'static str,
+    /// Parameter of the upper bound.
+    pub until: &'static str,
+    /// Parameter that says which time the bounds mean, with its value.
+    pub with: Option<(&'static str, &'static str)>,
+    /// Whether the list begins with the latest.
+    pub descending: bool,
 }
 
 /// Plans the requests of a scan.
@@ -164,9 +181,38 @@ impl Planner {
             }
             self.flags(&mut parameters);
             set(&mut parameters, parameter, batch.join(","));
-            List { parameters, filters: Vec::new(), states: None, ordered_by, leaks: false }
+            List {
+                parameters,
+                filters: Vec::new(),
+                states: None,
+                ordered_by,
+                leaks: false,
+                split: None,
+            }
         });
         Some(Ids::Lists(lists.collect()))
+    }
+
+    /// The time by which a list can be cut: the one that orders it, unless the window of another
+    /// one takes the parameters.
+    fn split(
+        &self,
+        window: Option<&'static str>,
+        order: Option<(&'static str, Range)>,
+    ) -> Option<Split> {
+        let (column, range, descending) = match self.table.endpoint.paging {
+            Paging::Time { .. } => order.map(|(column, range)| (column, range, false))?,
+            Paging::Overlap { newest_first, .. } => {
+                let column = self.table.column(newest_first)?;
+                let Push::Range(range) = column.push else { return None };
+                (column.name, range, true)
+            }
+            _ => return None,
+        };
+        let same = window.is_none_or(|window| window == column);
+        let until = range.until.filter(|_| same && self.version >= range.version)?;
+        let (since, with) = (range.since, range.with);
+        Some(Split { column, since, until, with, descending })
     }
 
     /// One list per stream that can hold matching rows, with every filter that can be pushed.
@@ -189,9 +235,10 @@ impl Planner {
             set(&mut shared, name, value);
         }
         let ordered_by = order.map(|(column, range)| (column, range.since));
+        let split = self.split(window.map(|(column, ..)| column), order);
         let list = |states, leaks| {
             let (parameters, filters) = (shared.clone(), filters.clone());
-            List { parameters, filters, states, ordered_by, leaks }
+            List { parameters, filters, states, ordered_by, leaks, split }
         };
         if endpoint.streams.is_empty() {
             return vec![list(None, false)];

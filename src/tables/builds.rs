@@ -52,6 +52,7 @@ pub const TABLE: Table = Table {
     key: &["id"],
     rows_estimate: 100_000.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/build/builds",
         parent: Parent::Project,
         elements: "value",

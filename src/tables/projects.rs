@@ -15,6 +15,7 @@ pub const TABLE: Table = Table {
     key: &["id"],
     rows_estimate: 40.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/projects",
         parent: Parent::Organization,
         elements: "value",

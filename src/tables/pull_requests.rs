@@ -26,10 +26,11 @@ pub const TABLE: Table = Table {
     key: &["pull_request_id"],
     rows_estimate: 20_000.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/git/pullrequests",
         parent: Parent::Project,
         elements: "value",
-        paging: Paging::Overlap { skip: "$skip" },
+        paging: Paging::Overlap { skip: "$skip", newest_first: "creation_date" },
         page_size: 500,
         page_size_parameter: Some("$top"),
         // Without it the service lists the active ones only.

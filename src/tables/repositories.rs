@@ -12,6 +12,7 @@ pub const TABLE: Table = Table {
     key: &["id"],
     rows_estimate: 200.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/git/repositories",
         parent: Parent::OptionalProject,
         elements: "value",

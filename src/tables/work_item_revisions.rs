@@ -19,6 +19,7 @@ pub const TABLE: Table = Table {
     key: &["id", "rev"],
     rows_estimate: 200_000.0,
     endpoint: Endpoint {
+        host: None,
         path: "/_apis/wit/reporting/workitemrevisions",
         parent: Parent::OptionalProject,
         elements: "values",

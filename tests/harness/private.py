@@ -38,7 +38,8 @@ class PrivatePostgres:
     def install(self, package: Path, name: str) -> None:
         """Installs the files of an extension, each in one step: running servers keep theirs."""
         extensions = self.share / "extension"
-        found = {file.name: file for file in package.rglob("*") if file.is_file()}
+        suffixes = (".so", ".control", ".sql")
+        found = {file.name: file for file in package.rglob(f"{name}*") if file.suffix in suffixes}
         for old in extensions.glob(f"{name}--*.sql"):
             if old.name not in found:
                 old.unlink()
@@ -94,4 +95,6 @@ def private_postgres() -> PrivatePostgres:
         postgres._copy()
         postgres._check()
         stamp.write_text(state)
+    if (package := environment().get("PG_CRON")) and not (postgres.lib / "pg_cron.so").exists():
+        postgres.install(Path(package), "pg_cron")
     return postgres

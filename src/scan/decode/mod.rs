@@ -107,17 +107,17 @@ impl Decoder {
             .collect();
         let times = (0..page.elements())
             .map(|element| value::time(&value::text(page.text(element, self.time_slot()))));
-        let mut last = None;
+        let (mut last, mut ascending, mut descending) = (None, true, true);
         for time in times {
             let Some(value::Time::At(time)) = time else {
                 return;
             };
-            if last.is_some_and(|before| time < before) {
-                return;
-            }
+            ascending &= last.is_none_or(|before| time >= before);
+            descending &= last.is_none_or(|before| time <= before);
             last = Some(time);
         }
-        page.last_time = last;
+        page.last_time = last.filter(|_| ascending);
+        page.earliest = last.filter(|_| descending);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rows of one page: its bytes, and where each wanted value stands in them.
 
+use crate::api::budget::Grant;
 use crate::scan::seen::{Key, Seen};
 
 /// A value's place in the page's bytes; empty if the field is absent or null.
@@ -22,8 +23,12 @@ pub struct Page {
     pub(super) keys: Vec<Option<Key>>,
     /// Elements that are delivered: those not seen before.
     rows: Vec<u32>,
+    /// What it holds of the scan's bytes, given back when the page is dropped.
+    grant: Option<Grant>,
     /// Time of the last element, if all have one and they ascend.
     pub last_time: Option<i64>,
+    /// Time of the last element, if all have one and they descend.
+    pub earliest: Option<i64>,
     /// The body's `continuationToken`, or the one in its `nextLink`.
     pub body_token: Option<String>,
     /// The body's `isLastBatch`.
@@ -38,7 +43,9 @@ impl Page {
             width,
             keys: Vec::new(),
             rows: Vec::new(),
+            grant: None,
             last_time: None,
+            earliest: None,
             body_token: None,
             is_last: None,
         }
@@ -48,6 +55,12 @@ impl Page {
         let start = self.cells.len();
         self.cells.resize(start + self.width, Cell::NONE);
         start
+    }
+
+    /// Ties the bytes that it takes to its life.
+    pub fn hold(&mut self, mut grant: Grant) {
+        grant.settle(self.body.capacity() + self.cells.capacity() * size_of::<Cell>());
+        self.grant = Some(grant);
     }
 
     /// Elements of the answer.
@@ -62,7 +75,13 @@ impl Page {
             .filter(|(_, key)| key.is_none_or(|key| seen.insert(key)))
             .map(|(element, _)| element)
             .collect();
-        self.keys = Vec::new();
+    }
+
+    /// Leaves those of the rows that `seen` does not know either, and tells it of them.
+    pub fn drop_seen(&mut self, seen: &mut Seen) {
+        let keys = std::mem::take(&mut self.keys);
+        let key = |row: &u32| keys.get(*row as usize).copied().flatten();
+        self.rows.retain(|row| key(row).is_none_or(|key| seen.insert(key)));
     }
 
     /// Whether the first element had been seen before.

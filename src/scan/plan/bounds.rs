@@ -12,7 +12,7 @@ pub fn before(micros: i64) -> Option<String> {
 }
 
 /// An upper bound on whole seconds that lies after `micros` for certain.
-pub(super) fn after(micros: i64) -> Option<String> {
+pub fn after(micros: i64) -> Option<String> {
     (micros < LATEST).then(|| whole_second(micros.max(EARLIEST).div_euclid(SECOND) + 2)).flatten()
 }
 

@@ -1,8 +1,11 @@
 //! Reading the lists of one project, or of the organization, each to its end.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Outlet, Project, Scan, Stop, stuck_error};
+use super::split::{Part, bounds};
+use super::{Outlet, Project, Scan, Shape, Stop, stuck_error};
+use crate::api::budget;
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::catalog::endpoint::{BodyKind, Paging, Parent, Projection};
@@ -11,30 +14,38 @@ use crate::scan::decode::Decoder;
 use crate::scan::plan::{List, Plan};
 use crate::scan::seen::Seen;
 
+/// Pages are not asked for larger, once the size of an element is known: a tenth of the budget.
+const LARGEST_PAGE_BYTES: usize = budget::LIMIT / 10;
+
 impl Scan {
-    /// Reads the lists one after the other.
+    /// Reads the lists one after the other, each row once.
     pub(super) async fn read_lists(
         &self,
         lists: &[List],
         project: Option<&Project>,
-        seen: &mut Seen,
+        seen: &Arc<Mutex<Seen>>,
         outlet: &Outlet,
     ) -> Result<(), Stop> {
         for (index, list) in lists.iter().enumerate() {
             let states = list.states.as_ref();
             let together = states.map(|(name, values)| (*name, values.join(",")));
             let several = states.is_some_and(|(_, values)| values.len() > 1);
+            let list = Arc::new(list.clone());
+            let part = |state| {
+                let (list, project) = (Arc::clone(&list), project.cloned());
+                Arc::new(Part::whole(list, state, project, Arc::clone(seen)))
+            };
             let pages = if several {
-                let first = self.read_list(list, together, project, true, seen, outlet).await?;
+                let first = self.read_part(&part(together), true, outlet).await?;
                 if first == Pages::More {
                     for value in states.iter().flat_map(|(_, values)| values) {
                         let state = states.map(|(name, _)| (*name, (*value).to_owned()));
-                        self.read_list(list, state, project, false, seen, outlet).await?;
+                        self.read_in_parts(&part(state), outlet).await?;
                     }
                 }
                 first
             } else {
-                self.read_list(list, together, project, false, seen, outlet).await?
+                self.read_in_parts(&part(together), outlet).await?
             };
             if list.leaks && pages != Pages::One && index > 0 {
                 Box::pin(self.read_lists(&lists[..index], project, seen, outlet)).await?;
@@ -43,34 +54,75 @@ impl Scan {
         Ok(())
     }
 
-    /// Reads one list; with `only_first`, just its first page.
-    async fn read_list(
+    /// Reads a list, with the help of workers that have nothing else to do.
+    async fn read_in_parts(&self, part: &Arc<Part>, outlet: &Outlet) -> Result<Pages, Stop> {
+        let pages = {
+            let _offered = self.crew.offer(part);
+            self.read_part(part, false, outlet).await?
+        };
+        if let Some(group) = &part.group {
+            group.wait().await?;
+        }
+        Ok(pages)
+    }
+
+    /// Helps with the lists of others until there are none.
+    pub(super) async fn help(&self, outlet: &Outlet) -> Result<(), Stop> {
+        let size = self.page_size.unwrap_or(self.table.endpoint.page_size) as usize;
+        let wanted = || outlet.events.capacity() == outlet.events.max_capacity();
+        while let Some(part) = self.crew.idle(size, wanted).await {
+            let read = {
+                let _offered = self.crew.reading(&part);
+                self.read_part(&part, false, outlet).await
+            };
+            let Some(group) = &part.group else { continue };
+            match read {
+                Ok(_) => group.end(Ok(())),
+                // Whoever began the list knows what an error means for its project.
+                Err(Stop::Failed(error)) => group.end(Err(error)),
+                Err(Stop::Unwanted) => return Err(Stop::Unwanted),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a part of a list, or all of it; with `only_first`, just its first page.
+    async fn read_part(
         &self,
-        list: &List,
-        state: Option<(&'static str, String)>,
-        project: Option<&Project>,
+        part: &Arc<Part>,
         only_first: bool,
-        seen: &mut Seen,
         outlet: &Outlet,
     ) -> Result<Pages, Stop> {
         let endpoint = &self.table.endpoint;
+        let Part { list, state, project, .. } = &**part;
+        let (state, project) = (state.as_ref(), project.as_ref());
         let subject = self.subject(project);
-        let (_, decoder) = self.style(list);
+        let decoder = self.decoder_of(list);
         let decoder = decoder.as_ref().unwrap_or(&self.decoder);
         let mut narrowing = Narrowing::All;
-        let mut pager = self.pager(list, state.as_ref(), project, narrowing);
+        let mut pager = self.pager(list, state, project, narrowing);
         let mut pages = Pages::One;
         let mut read_pages = 0;
+        let mut seen = Seen::default();
         loop {
+            pager.limit(self.most_elements());
+            // Where it begins is said once: from there on the pager moves on.
+            let mut span = part.span();
+            span.near = span.near.filter(|_| read_pages == 0);
+            for (name, value) in list.split.iter().flat_map(|split| bounds(split, span)) {
+                pager.set(name, value);
+            }
+            let size = pager.size().unwrap_or(endpoint.page_size) as usize;
+            let shape = Shape { elements: endpoint.elements, size, decoder };
             let request = pager.request();
-            let read = self.read_page(request, endpoint, decoder, &subject, seen, outlet).await;
-            let (page, facts) = match read {
+            let read = self.read_page(request, shape, &subject, &mut seen, outlet);
+            let (mut page, facts) = match read.await {
                 // A value that this organization does not know, perhaps. Without it the list is
                 // longer, and PostgreSQL finds the rows in it.
                 Err(Stop::Failed(error))
                     if narrowing == Narrowing::All && self.is_refusal(&error) =>
                 {
-                    let plain = self.pager(list, state.as_ref(), project, Narrowing::None);
+                    let plain = self.pager(list, state, project, Narrowing::None);
                     if pages != Pages::One || plain.request() == request {
                         return Err(error.into());
                     }
@@ -79,6 +131,13 @@ impl Scan {
                 }
                 read => read?,
             };
+            let rows = page.elements();
+            let at = if list.split.is_some_and(|split| split.descending) {
+                page.earliest
+            } else {
+                page.last_time
+            };
+            page.drop_seen(&mut part.seen.lock().unwrap_or_else(PoisonError::into_inner));
             self.send(page, outlet).await?;
             read_pages += 1;
             match pager.after(&facts).map_err(|stuck| stuck_error(stuck, &subject))? {
@@ -90,6 +149,11 @@ impl Scan {
                 }
                 Step::Next => pages = Pages::More,
             }
+            // What lies behind the end is read by whoever took it.
+            if at.is_some_and(|at| !part.reached(at, rows)) {
+                return Ok(pages);
+            }
+            self.crew.progressed();
         }
     }
 
@@ -107,6 +171,7 @@ impl Scan {
         let own = self.project.as_deref().filter(|_| endpoint.parent == Parent::OptionalProject);
         let wanted = self.narrowed_to(narrowing);
         let mut request = Request::get(path_project.or(own).or(wanted), endpoint.path);
+        request.host = endpoint.host;
         if let Some((name, value)) = state {
             request.set(name, value);
         }
@@ -143,7 +208,7 @@ impl Scan {
             as_post(&mut request, projection);
             size = size.filter(|size| !projection.get_only.contains(&size.parameter));
         }
-        Pager::new(request, self.style(list).0, size)
+        Pager::new(request, self.style(list), size)
     }
 
     /// Whether the service refuses a value: 404 says so only of a project that conditions name.
@@ -168,17 +233,30 @@ impl Scan {
         }
     }
 
-    fn style(&self, list: &List) -> (Style, Option<Decoder>) {
+    fn style(&self, list: &List) -> Style {
         match self.table.endpoint.paging {
-            Paging::Single => (Style::Single, None),
-            Paging::Token => (Style::Token(Default::default()), None),
-            Paging::Overlap { skip } => (Style::overlap(skip), None),
-            Paging::Feed { first_only } => (Style::feed(first_only), None),
+            Paging::Single => Style::Single,
+            Paging::Token => Style::Token(Default::default()),
+            Paging::Overlap { skip, .. } => Style::overlap(skip),
+            Paging::Feed { first_only } => Style::feed(first_only),
             Paging::Time { .. } => {
-                let column = list.ordered_by.and_then(|(name, _)| self.table.column(name));
-                let decoder = column.map(|column| self.decoder.ordered_by(&column.pointer()));
-                (Style::time(list.ordered_by.map_or("minTime", |(_, since)| since)), decoder)
+                Style::time(list.ordered_by.map_or("minTime", |(_, since)| since))
             }
+        }
+    }
+
+    /// A decoder that also finds the time by which the list is ordered or cut.
+    fn decoder_of(&self, list: &List) -> Option<Decoder> {
+        let ordered = list.ordered_by.map(|(column, _)| column);
+        let column = ordered.or(list.split.map(|split| split.column))?;
+        self.table.column(column).map(|column| self.decoder.ordered_by(&column.pointer()))
+    }
+
+    /// Elements of a page that keep it at a size of which several can be held.
+    fn most_elements(&self) -> u32 {
+        match self.element_bytes.load(Ordering::Relaxed) {
+            0 => u32::MAX,
+            bytes => u32::try_from(LARGEST_PAGE_BYTES / bytes).unwrap_or(u32::MAX).max(10),
         }
     }
 

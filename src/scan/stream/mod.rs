@@ -1,30 +1,42 @@
 //! Requests to pages: the asynchronous half of a scan, several projects at once, in bounded memory.
 //!
-//! `projects`: which projects a fan-out visits. `lists`: reading one list to its end.
+//! `scan`: what there is to read. `projects`: which projects a fan-out visits. `lists`: reading one list to its end. `split`: long
+//! lists in parts.
 //!
 //! Runs on the I/O thread. Every page goes through one bounded channel; the scan ends with an
 //! explicit [`Event::End`] or an error, so that a lost channel is never taken for the end.
 
 mod lists;
 mod projects;
+mod scan;
+mod split;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+pub use scan::{Progress, Scan};
+pub use split::Crew;
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
 
-use crate::api::client::{Client, Usage};
+use crate::api::budget::Grant;
 use crate::api::paging::{Facts, Stuck};
+use crate::api::refusal::Refusal;
 use crate::api::request::Request;
-use crate::catalog::endpoint::{Endpoint, Parent};
-use crate::catalog::table::Table;
+use crate::catalog::endpoint::Parent;
 use crate::error::{Error, Subject};
 use crate::scan::decode::page::Page;
 use crate::scan::decode::{Decoder, Envelope};
 use crate::scan::plan::Plan;
 use crate::scan::seen::Seen;
+
+/// Size of an element before one has been seen. A guess: builds have about 6 kB, the others less.
+const UNKNOWN_ELEMENT_BYTES: usize = 8_000;
+
+/// Elements of a page whose mean size is worth something.
+const ENOUGH_TO_JUDGE: usize = 10;
 
 /// What the main thread receives.
 #[derive(Debug)]
@@ -63,51 +75,6 @@ impl Outlet {
     }
 }
 
-/// A scan, ready to be run.
-#[derive(Debug)]
-pub struct Scan {
-    /// Table of the catalogue.
-    pub table: &'static Table,
-    /// Connections to the collection.
-    pub client: Arc<Client>,
-    /// What to ask.
-    pub plan: Plan,
-    /// What to cut out of the answers.
-    pub decoder: Decoder,
-    /// Whether values are wanted that the list holds only on demand.
-    pub on_demand: bool,
-    /// Members of the elements that are wanted, where the list can be asked for these only.
-    pub members: Option<Vec<String>>,
-    /// Where the lists of single projects begin: parameter, and its value by project id in lower case.
-    pub since: Option<(&'static str, HashMap<String, String>)>,
-    /// Where a feed begins: the token of an earlier read, instead of the beginning.
-    pub feed_from: Option<String>,
-    /// Pages of a feed to read; `None`: all.
-    pub feed_pages: Option<u32>,
-    /// Where a feed ended: the last token that the service sent.
-    pub feed_to: Mutex<Option<String>>,
-    /// Whether a feed was left before its end, because enough pages were read.
-    pub feed_left: AtomicBool,
-    /// Project that the foreign table is limited to, by name or id.
-    pub project: Option<String>,
-    /// Projects read at once.
-    pub concurrency: usize,
-    /// Elements per page, where the user set it.
-    pub page_size: Option<u32>,
-    /// Rows that are probably enough.
-    pub limit: Option<u64>,
-    /// Whether projects that cannot be read are skipped with a warning.
-    pub skip_inaccessible: bool,
-    /// Whether every request is announced.
-    pub trace: bool,
-    /// What it has cost so far.
-    pub usage: Arc<Usage>,
-    /// Rows delivered so far.
-    pub delivered: AtomicU64,
-    /// The organization's projects, once they are listed; kept over rescans.
-    pub known_projects: Arc<OnceLock<Vec<Project>>>,
-}
-
 /// Runs a scan to its end and says so.
 pub async fn run(scan: Arc<Scan>, outlet: Outlet) {
     let end = match scan.read(&outlet).await {
@@ -141,6 +108,16 @@ enum Job {
     Get(String),
 }
 
+/// What a page of a list is expected to be.
+#[derive(Debug, Clone, Copy)]
+struct Shape<'a> {
+    /// Member that holds the elements.
+    elements: &'static str,
+    /// How many there are at most; 0: few.
+    size: usize,
+    decoder: &'a Decoder,
+}
+
 /// A project to visit.
 #[derive(Debug, Clone)]
 pub struct Project {
@@ -167,20 +144,27 @@ impl Scan {
 
     async fn work(&self, job: Job, outlet: &Outlet) -> Result<(), Stop> {
         match job {
-            Job::Visit(project) => self.visit(Some(project), outlet).await,
+            Job::Visit(project) => {
+                self.visit(Some(project), outlet).await?;
+                self.progress.projects_done.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
             Job::Get(path) => self.read_single(&path, outlet).await,
         }
     }
 
     /// An element asked for by its path. One that does not exist is no row.
     async fn read_single(&self, path: &str, outlet: &Outlet) -> Result<(), Stop> {
-        let request = Request::get(None, path);
+        let mut request = Request::get(None, path);
+        request.host = self.table.endpoint.host;
         let subject = self.subject(None);
         let read = |body| self.decoder.decode(body, Envelope::Bare, &subject);
         self.announce(&request, outlet).await?;
-        match self.client.fetch(&request, &subject, &self.usage, read).await {
+        let mut grant = self.admit(1).await;
+        match self.client.fetch(&request, &subject, &self.usage, &mut grant, read).await {
             Ok(data) => {
                 let mut page = data.value;
+                page.hold(grant);
                 page.keep_unseen(&mut Seen::default());
                 self.send(page, outlet).await
             }
@@ -192,6 +176,8 @@ impl Scan {
     /// Does the jobs, `concurrency` at a time. With a LIMIT the first ones go alone: they may do.
     async fn fan_out(self: &Arc<Self>, jobs: VecDeque<Job>, outlet: &Outlet) -> Result<(), Stop> {
         let enough = self.limit.unwrap_or(0);
+        let visits = jobs.iter().filter(|job| matches!(job, Job::Visit(_))).count();
+        self.progress.projects.store(visits as u64, Ordering::Relaxed);
         let queue = Arc::new(Mutex::new(jobs));
         let next = |queue: &Mutex<VecDeque<Job>>| {
             queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
@@ -205,11 +191,13 @@ impl Scan {
         let mut workers = JoinSet::new();
         for _ in 0..self.concurrency.max(1) {
             let (scan, queue, outlet) = (Arc::clone(self), Arc::clone(&queue), outlet.clone());
+            scan.crew.join();
             workers.spawn(async move {
                 while let Some(job) = next(&queue) {
                     scan.work(job, &outlet).await?;
                 }
-                Ok::<(), Stop>(())
+                scan.crew.rest();
+                scan.help(&outlet).await
             });
         }
         while let Some(worker) = workers.join_next().await {
@@ -223,10 +211,10 @@ impl Scan {
     /// Reads all lists of one project, or of the organization.
     async fn visit(&self, project: Option<Project>, outlet: &Outlet) -> Result<(), Stop> {
         let Plan::Lists { lists, .. } = &self.plan else { return Ok(()) };
-        let mut seen = Seen::default();
-        match self.read_lists(lists, project.as_ref(), &mut seen, outlet).await {
+        let seen = Arc::default();
+        match self.read_lists(lists, project.as_ref(), &seen, outlet).await {
             Err(Stop::Failed(error)) if self.skip_inaccessible && project.is_some() => {
-                if !matches!(error, Error::Forbidden { .. } | Error::Refused { .. }) {
+                if !concerns_project(&error) {
                     return Err(error.into());
                 }
                 match outlet.send(Ok(Event::Warning(format!("skipped: {error}")))).await {
@@ -253,21 +241,39 @@ impl Scan {
         Ok(())
     }
 
-    /// Reads one page of a list, without the elements that `seen` knows.
+    /// Waits until an answer of so many elements is expected to fit.
+    async fn admit(&self, elements: usize) -> Grant {
+        let bytes = match self.element_bytes.load(Ordering::Relaxed) {
+            0 => UNKNOWN_ELEMENT_BYTES,
+            known => known,
+        };
+        self.budget.admit(elements.saturating_mul(bytes)).await
+    }
+
+    /// Reads one page of a list, without the elements that `seen`, the earlier pages of the same
+    /// list, knows.
     async fn read_page(
         &self,
         request: &Request,
-        endpoint: &Endpoint,
-        decoder: &Decoder,
+        shape: Shape<'_>,
         subject: &Subject,
         seen: &mut Seen,
         outlet: &Outlet,
     ) -> Result<(Page, Facts), Stop> {
         self.announce(request, outlet).await?;
-        let envelope = Envelope::Member(endpoint.elements);
+        let Shape { elements, size, decoder } = shape;
+        let envelope = Envelope::Member(elements);
         let read = |body| decoder.decode(body, envelope, subject);
-        let data = self.client.fetch(request, subject, &self.usage, read).await?;
+        let mut grant = self.admit(size).await;
+        let fetched = self.client.fetch(request, subject, &self.usage, &mut grant, read);
+        let data = fetched.await?;
         let mut page = data.value;
+        // A size of 0: a list beside the scan's own, whose elements say nothing of these.
+        if size > 0 && page.elements() >= ENOUGH_TO_JUDGE {
+            let bytes = page.bytes() / page.elements();
+            self.element_bytes.fetch_max(bytes.max(1), Ordering::Relaxed);
+        }
+        page.hold(grant);
         page.keep_unseen(seen);
         if let Some(token) = &page.body_token {
             *self.feed_to.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
@@ -283,6 +289,17 @@ impl Scan {
             return Err(Stop::Unwanted);
         }
         Ok(())
+    }
+}
+
+/// Whether an error says that one project cannot be read, and nothing of the others.
+fn concerns_project(error: &Error) -> bool {
+    let (Error::Forbidden { answer, .. } | Error::Refused { answer, .. }) = error else {
+        return false;
+    };
+    match Refusal::of(answer) {
+        Some(refusal) => !refusal.concerns_all(),
+        None => matches!(answer.status, 403 | 404),
     }
 }
 

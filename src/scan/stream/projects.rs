@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Outlet, Project, Scan, Stop, stuck_error};
+use super::{Outlet, Project, Scan, Shape, Stop, stuck_error};
 use crate::api::paging::{PageSize, Pager, Step, Style};
 use crate::api::request::Request;
 use crate::error::{Error, Subject};
@@ -34,6 +34,7 @@ impl Scan {
             }
         }
         projects.retain(|project| filter.allows(&project.id, &project.name));
+        projects.truncate(self.most_projects.unwrap_or(usize::MAX));
         Ok(projects.into())
     }
 
@@ -55,11 +56,11 @@ impl Scan {
             later: endpoint.page_size,
         });
         let mut pager = Pager::new(request, Style::Token(Default::default()), size);
+        let shape = Shape { elements: endpoint.elements, size: 0, decoder: &decoder };
         let (mut projects, mut seen) = (Vec::new(), Seen::default());
         loop {
             let request = pager.request();
-            let (page, facts) =
-                self.read_page(request, endpoint, &decoder, &subject, &mut seen, outlet).await?;
+            let (page, facts) = self.read_page(request, shape, &subject, &mut seen, outlet).await?;
             for row in 0..page.rows() {
                 let text = |slot| value::text(page.value(row, slot)).into_owned();
                 let (project, state) = (Project { id: text(0), name: text(1) }, text(2));

@@ -4,7 +4,7 @@ use crate::organization::specification::Specification;
 
 pub const USAGE: &str = "usage: azure-devops-simulator [--port N] [--organization NAME] [--seed N]
     [--projects N] [--builds N] [--pull-requests N] [--work-items N] [--latency-ms N]
-    [--element-bytes N] [--pat TOKEN] [--now TIME|real] [--no-gzip] [--exit-with-parent]
+    [--element-bytes N] [--pat TOKEN] [--now TIME|real] [--no-gzip] [--cache] [--exit-with-parent]
 --port 0 (the default) takes any free port; builds and pull requests count per project.";
 
 #[derive(Debug)]
@@ -45,6 +45,7 @@ pub fn parse(arguments: impl Iterator<Item = String>) -> Result<Arguments, Strin
             "--pat" => specification.pat = value()?,
             "--now" => specification.now = value()?,
             "--no-gzip" => specification.gzip = false,
+            "--cache" => specification.cache = true,
             "--exit-with-parent" => parsed.exit_with_parent = true,
             "--help" | "-h" => return Err(USAGE.into()),
             _ => return Err(format!("{name} is not an option\n{USAGE}")),

@@ -1,5 +1,7 @@
 //! Faults: requests that go wrong on purpose, chosen by endpoint, project and count.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -80,8 +82,8 @@ fn any() -> String {
 }
 
 /// Names faults can be put on.
-pub const ENDPOINTS: [&str; 6] =
-    ["projects", "repositories", "builds", "pull_requests", "revisions", "any"];
+pub const ENDPOINTS: [&str; 7] =
+    ["projects", "repositories", "builds", "pull_requests", "revisions", "token", "any"];
 
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
@@ -171,10 +173,10 @@ impl Fault {
             response.set(name, text);
         }
         if let (Some(body), false) = (&self.body, self.kind.needs_answer()) {
-            response.body = match body {
+            response.body = Arc::new(match body {
                 Value::String(text) => text.clone().into_bytes(),
                 other => other.to_string().into_bytes(),
-            };
+            });
         }
         if let Some(seconds) = self.retry_after {
             response.set("Retry-After", seconds.to_string());
@@ -219,7 +221,7 @@ impl Fault {
             }
             Kind::TruncatedJson => {
                 let mut answer = answer;
-                answer.body.truncate(after_bytes);
+                Arc::make_mut(&mut answer.body).truncate(after_bytes);
                 answer
             }
             Kind::WrongContentType => answer.with("Content-Type", HTML),
@@ -252,10 +254,10 @@ fn manner(mut answer: Response, manner: Manner) -> Response {
 
 /// Changes a list's `value` (or `values`); an answer that is no list stays as it is.
 fn rewrite(mut answer: Response, change: impl FnOnce(&mut Map<String, Value>, &str)) -> Response {
-    if let Ok(Value::Object(mut list)) = serde_json::from_slice(&answer.body) {
+    if let Ok(Value::Object(mut list)) = serde_json::from_slice(answer.body.as_slice()) {
         let name = if list.contains_key("values") { "values" } else { "value" };
         change(&mut list, name);
-        answer.body = Value::Object(list).to_string().into_bytes();
+        answer.body = Arc::new(Value::Object(list).to_string().into_bytes());
     }
     answer
 }

@@ -2,10 +2,11 @@
 //!
 //! Reading order: `arguments`, `server`, `http`, `state`, `api` (what the service answers),
 //! `control` (what tests ask for), `organization` (the tables), `generate` (their seeded data),
-//! `fault`, `log`. It shares no code with the extension: both sides follow the documentation.
+//! `fault`, `log`, `cache`. It shares no code with the extension: both sides follow the documentation.
 
 pub mod api;
 pub mod arguments;
+pub mod cache;
 pub mod control;
 pub mod fault;
 pub mod generate;

@@ -34,6 +34,14 @@ impl State {
         lock(&self.organizations).get(&name.to_lowercase()).cloned()
     }
 
+    /// The organisation whose directory this is.
+    pub fn of_tenant(&self, tenant: &str) -> Option<Arc<Mutex<Organization>>> {
+        let organizations: Vec<_> = lock(&self.organizations).values().cloned().collect();
+        organizations.into_iter().find(|organization| {
+            lock(organization).entra.as_ref().is_some_and(|entra| entra.tenant == tenant)
+        })
+    }
+
     pub fn names(&self) -> Vec<String> {
         let mut names: Vec<String> = lock(&self.organizations).keys().cloned().collect();
         names.sort();

@@ -4,8 +4,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::failure::{Failure, forbidden};
+use super::login;
 use crate::http::request::Request;
 use crate::http::response::Response;
+use crate::organization::Organization;
 use crate::organization::specification::Refusal;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +18,8 @@ pub enum Credential {
 }
 
 /// Compares the request's credential with the token; the user part of Basic does not count.
-pub fn check(request: &Request, pat: &str) -> Credential {
+pub fn check(request: &Request, organization: &Organization) -> Credential {
+    let pat = organization.pat.as_str();
     let Some(header) = request.header("authorization") else { return Credential::Absent };
     let (scheme, secret) = header.trim().split_once(' ').unwrap_or((header, ""));
     let matches = match scheme.to_lowercase().as_str() {
@@ -25,7 +28,7 @@ pub fn check(request: &Request, pat: &str) -> Credential {
             let decoded = String::from_utf8_lossy(&decoded);
             decoded.split_once(':').is_some_and(|(_, token)| token == pat)
         }
-        "bearer" => secret.trim() == pat,
+        "bearer" => secret.trim() == pat || login::is_valid(organization, secret.trim()),
         _ => false,
     };
     if matches { Credential::Valid } else { Credential::Invalid }

@@ -1,12 +1,13 @@
 //! One request to the service: guards in the service's order, then the endpoint.
 
 use std::sync::Mutex;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::authentication::{self, Credential};
 use super::failure::{self, Failure};
 use super::query::Query;
 use super::route::{self, Route};
-use super::{builds, location, projects, pull_requests, repositories, revisions, version};
+use super::{builds, location, login, projects, pull_requests, repositories, revisions, version};
 use crate::fault::Fault;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -44,7 +45,7 @@ impl Call {
         organization: Option<&Mutex<Organization>>,
     ) -> Arrival {
         let credential = match organization {
-            Some(organization) => authentication::check(request, &lock(organization).pat),
+            Some(organization) => authentication::check(request, &lock(organization)),
             None if request.header("authorization").is_none() => Credential::Absent,
             None => Credential::Invalid,
         };
@@ -62,7 +63,10 @@ impl Call {
             query: self.query.pairs().to_vec(),
             raw_query: request.raw_query.clone(),
             headers,
-            body: String::from_utf8_lossy(&request.body).into_owned(),
+            body: match self.route {
+                Route::Token => login::without_secret(&request.body),
+                _ => String::from_utf8_lossy(&request.body).into_owned(),
+            },
             connection,
         }
     }
@@ -89,17 +93,27 @@ impl Call {
         organization: &mut Organization,
         request: &Request,
     ) -> (Response, Vec<String>) {
-        let credential = authentication::check(request, &organization.pat);
+        if self.route == Route::Token {
+            return (login::answer(organization, request), Vec::new());
+        }
+        let credential = authentication::check(request, organization);
         if credential != Credential::Valid {
             let refusal = organization.traps.auth;
             let response = authentication::refuse(refusal, request, credential, &self.organization);
             return (response, Vec::new());
         }
-        let result = self.dispatch(organization, request);
+        let (limits, blocked) = limit(organization);
+        let result = match blocked {
+            true => Err(failure::throttled()),
+            false => self.dispatch(organization, request),
+        };
         let failed = result.is_err();
         let mut response = result.unwrap_or_else(|failure| failure.response());
         if !failed {
             good_headers(organization, &mut response);
+        }
+        for (name, value) in limits {
+            response.set(name, value.to_string());
         }
         (response, if failed { Vec::new() } else { self.query.ignored() })
     }
@@ -142,7 +156,7 @@ impl Call {
                 pull_requests::one(organization, query, project, repository, id)
             }
             Route::Revisions => revisions::read(organization, request, self, project),
-            Route::Locations | Route::Unknown => Err(failure::no_route("GET", "")),
+            Route::Locations | Route::Token | Route::Unknown => Err(failure::no_route("GET", "")),
         }
     }
 
@@ -184,6 +198,23 @@ pub fn is_guid(text: &str) -> bool {
     let dashes = |at: usize| matches!(at, 8 | 13 | 18 | 23);
     let right = |(at, c): (usize, char)| if dashes(at) { c == '-' } else { c.is_ascii_hexdigit() };
     text.len() == 36 && text.char_indices().all(right)
+}
+
+/// Counts the request against the limit, if there is one: the headers, and whether it is blocked.
+fn limit(organization: &mut Organization) -> (Vec<(&'static str, u64)>, bool) {
+    let Some(limited) = organization.traps.limited else { return (Vec::new(), false) };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    if now >= organization.spent.0 + limited.seconds {
+        organization.spent = (now, 0);
+    }
+    organization.spent.1 += 1;
+    let (since, spent) = organization.spent;
+    let headers = vec![
+        ("X-RateLimit-Limit", limited.requests),
+        ("X-RateLimit-Remaining", limited.requests.saturating_sub(spent)),
+        ("X-RateLimit-Reset", since + limited.seconds),
+    ];
+    (headers, spent > limited.requests)
 }
 
 fn good_headers(organization: &Organization, response: &mut Response) {

@@ -6,6 +6,7 @@ pub mod call;
 pub mod failure;
 pub mod list;
 pub mod location;
+pub mod login;
 pub mod projects;
 pub mod pull_requests;
 pub mod query;

@@ -3,17 +3,32 @@
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Route {
     Locations,
-    ResourceAreas { area: Option<String> },
+    ResourceAreas {
+        area: Option<String>,
+    },
     ConnectionData,
     Projects,
-    Project { id: String },
+    Project {
+        id: String,
+    },
     Repositories,
-    Repository { id: String },
+    Repository {
+        id: String,
+    },
     Builds,
-    Build { id: String },
-    PullRequests { repository: Option<String> },
-    PullRequest { repository: Option<String>, id: String },
+    Build {
+        id: String,
+    },
+    PullRequests {
+        repository: Option<String>,
+    },
+    PullRequest {
+        repository: Option<String>,
+        id: String,
+    },
     Revisions,
+    /// Where Microsoft Entra ID issues tokens; the organisation is its directory.
+    Token,
     Unknown,
 }
 
@@ -27,6 +42,7 @@ impl Route {
             Self::Builds | Self::Build { .. } => "builds",
             Self::PullRequests { .. } | Self::PullRequest { .. } => "pull_requests",
             Self::Revisions => "revisions",
+            Self::Token => "token",
             Self::Unknown => "unknown",
         }
     }
@@ -50,6 +66,8 @@ pub fn find(segments: &[String]) -> (String, Option<String>, Route) {
         (None, &segments[2..])
     } else if is_apis(2) {
         (segments.get(1).cloned(), &segments[3..])
+    } else if segments[1.min(segments.len())..] == ["oauth2", "v2.0", "token"] {
+        return (organization, None, Route::Token);
     } else {
         return (organization, None, Route::Unknown);
     };

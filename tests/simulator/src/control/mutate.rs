@@ -45,6 +45,7 @@ pub fn mutate(state: &State, name: &str, body: &[u8]) -> Result<Response, Refuse
     let organization = organizations::find(state, name)?;
     let operations: Vec<Operation<'_>> = serde_json::from_slice(body).map_err(Refused::bad)?;
     let mut organization = lock(&organization);
+    organization.forget();
     let mut ids = Vec::new();
     for (at, operation) in operations.iter().enumerate() {
         let done = apply(&mut organization, operation);

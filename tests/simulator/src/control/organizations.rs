@@ -47,13 +47,14 @@ pub fn get(state: &State, name: &str) -> Result<Response, Refused> {
 pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused> {
     let organization = find(state, name)?;
     let members: Map<String, Value> = parse(body)?;
+    let changes_answers = members.keys().any(|member| member != "latency_ms");
     {
         let mut organization = lock(&organization);
         // Everything is read before anything is changed: a mistake changes nothing.
         let (mut pat, mut latency, mut gzip) =
             (organization.pat.clone(), organization.latency_ms, organization.gzip);
         let (mut caps, mut traps) = (organization.caps, organization.traps.clone());
-        let mut faults = None;
+        let (mut faults, mut entra) = (None, None);
         for (member, value) in members {
             match member.as_str() {
                 "pat" => pat = read(value)?,
@@ -61,6 +62,8 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
                 "gzip" => gzip = read(value)?,
                 "caps" => caps = overlay(&caps, value)?,
                 "traps" => traps = overlay(&traps, value)?,
+                // Ends the tokens issued before, too.
+                "entra" => entra = Some(read(value)?),
                 "faults" => {
                     let list: Vec<Fault> = read(value)?;
                     faults = Some(Faults::new(list).map_err(Refused::bad)?);
@@ -68,11 +71,18 @@ pub fn patch(state: &State, name: &str, body: &[u8]) -> Result<Response, Refused
                 other => return Err(Refused::bad(format!("\"{other}\" cannot be changed"))),
             }
         }
+        if changes_answers {
+            organization.forget();
+        }
         organization.pat = pat;
         organization.latency_ms = latency;
         organization.gzip = gzip;
         organization.caps = caps;
         organization.traps = traps;
+        if let Some(entra) = entra {
+            organization.entra = entra;
+            organization.tokens.clear();
+        }
         if let Some(faults) = faults {
             organization.faults = faults;
         }

@@ -9,9 +9,10 @@ use super::delivery;
 use super::request::{self, Request};
 use super::response::{Manner, Response};
 use crate::api::Call;
+use crate::api::route::Route;
 use crate::log::Ticket;
 use crate::state::{State, lock};
-use crate::{api, control};
+use crate::{api, cache, control};
 
 pub async fn serve(mut stream: TcpStream, id: u64, state: Arc<State>) {
     // Answers are written in one piece; Nagle's algorithm would only delay them.
@@ -47,7 +48,10 @@ async fn serve_call(
     request: &Request,
 ) -> std::io::Result<bool> {
     let call = Call::of(request);
-    let organization = state.find(&call.organization);
+    let organization = match call.route {
+        Route::Token => state.of_tenant(&call.organization),
+        _ => state.find(&call.organization),
+    };
     let ticket = Ticket::open(state, call.arrival(request, id, organization.as_deref()));
     let Some(organization) = organization else {
         let response = api::failure::no_organization(&call.organization);
@@ -63,7 +67,10 @@ async fn serve_call(
         let fault = call.fault(&mut organization);
         let answered = fault.as_ref().is_none_or(|f| f.kind.needs_answer());
         let response = if answered {
-            let (response, ignored) = call.answer(&mut organization, request);
+            let (response, ignored) = match fault {
+                None => cache::answer(&call, &mut organization, request),
+                Some(_) => call.answer(&mut organization, request),
+            };
             ticket.note(|entry| entry.ignored = ignored);
             response
         } else {
@@ -79,9 +86,8 @@ async fn serve_call(
         response = fault.apply(response, &call);
     }
     finish(&mut response, &ticket, &call);
-    let accepts = request.header("accept-encoding").is_some_and(|a| a.contains("gzip"));
     // A broken body is cut at a byte the fault names, so it stays as it is.
-    if gzip && accepts && response.manner == Manner::Whole {
+    if gzip && request.accepts_gzip() && response.manner == Manner::Whole {
         response.compress();
     }
     note(&ticket, &response);

@@ -30,6 +30,10 @@ impl Request {
         self.headers.get(name).map(String::as_str)
     }
 
+    pub fn accepts_gzip(&self) -> bool {
+        self.header("accept-encoding").is_some_and(|a| a.contains("gzip"))
+    }
+
     /// Decoded path segments; empty ones are left out.
     pub fn segments(&self) -> Vec<String> {
         let decode = |s: &str| percent_decode_str(s).decode_utf8_lossy().into_owned();

@@ -1,6 +1,7 @@
 //! An answer before it is written, and how it is to be written.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -12,12 +13,14 @@ pub const HTML: &str = "text/html; charset=utf-8";
 
 /// Below this, compressing costs more than it saves.
 const COMPRESS_FROM: usize = 1024;
+const ENCODING: &str = "Content-Encoding";
 
 #[derive(Debug, Clone)]
 pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
-    pub body: Vec<u8>,
+    /// Shared with the cache; a fault changes a copy.
+    pub body: Arc<Vec<u8>>,
     /// Elements in a list, for the log.
     pub rows: Option<usize>,
     pub manner: Manner,
@@ -49,7 +52,7 @@ pub enum Manner {
 impl Response {
     pub fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let headers = vec![("Content-Type".to_string(), content_type.to_string())];
-        Self { status, headers, body: body.into(), rows: None, manner: Manner::Whole }
+        Self { status, headers, body: Arc::new(body.into()), rows: None, manner: Manner::Whole }
     }
 
     pub fn json(status: u16, value: &Value) -> Self {
@@ -73,15 +76,16 @@ impl Response {
     }
 
     pub fn compress(&mut self) {
-        if self.body.len() < COMPRESS_FROM {
+        let done = self.headers.iter().any(|(name, _)| name == ENCODING);
+        if done || self.body.len() < COMPRESS_FROM {
             return;
         }
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         if encoder.write_all(&self.body).is_ok()
             && let Ok(body) = encoder.finish()
         {
-            self.body = body;
-            self.set("Content-Encoding", "gzip");
+            self.body = Arc::new(body);
+            self.set(ENCODING, "gzip");
             self.set("Vary", "Accept-Encoding");
         }
     }

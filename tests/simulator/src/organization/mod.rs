@@ -11,6 +11,9 @@ pub mod repository;
 pub mod revision;
 pub mod specification;
 
+use std::time::Instant;
+
+use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::generate;
 use crate::generate::people::Person;
@@ -21,7 +24,7 @@ use project::{Project, Projects};
 use pull_request::PullRequests;
 use repository::Repositories;
 use revision::Revisions;
-use specification::{Caps, Specification, Traps};
+use specification::{Caps, Entra, Specification, Traps};
 
 pub struct Organization {
     pub name: String,
@@ -31,7 +34,12 @@ pub struct Organization {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    pub entra: Option<Entra>,
+    /// Tokens issued for the application, and when each ends.
+    pub tokens: Vec<(String, Instant)>,
     pub faults: Faults,
+    /// Begin of the span that [`Traps::limited`] counts in, in seconds since 1970, and its requests.
+    pub spent: (u64, u64),
     pub people: Vec<Person>,
     pub projects: Projects,
     pub repositories: Repositories,
@@ -40,6 +48,8 @@ pub struct Organization {
     pub revisions: Revisions,
     /// For traps that act now and then.
     pub random: Random,
+    /// Rendered answers; none: every one is rendered anew.
+    pub cache: Option<Cache>,
     clock: Ticks,
 }
 
@@ -58,7 +68,10 @@ impl Organization {
             gzip: specification.gzip,
             caps: specification.caps,
             traps: specification.traps.clone(),
+            entra: specification.entra.clone(),
+            tokens: Vec::new(),
             faults: Faults::default(),
+            spent: (0, 0),
             people: Vec::new(),
             projects: Projects::default(),
             repositories: Repositories::default(),
@@ -66,10 +79,18 @@ impl Organization {
             pull_requests: PullRequests::default(),
             revisions: Revisions::default(),
             random: Random::new(specification.seed, "traps"),
+            cache: specification.cache.then(Cache::default),
             clock: now,
         };
         generate::fill(&mut organization, specification, now);
         Ok(organization)
+    }
+
+    /// Forgets rendered answers: something has changed.
+    pub fn forget(&mut self) {
+        if let Some(cache) = &mut self.cache {
+            cache.clear();
+        }
     }
 
     /// The time of the next change: every change moves the organisation's clock on.

@@ -22,6 +22,26 @@ pub struct Specification {
     pub gzip: bool,
     pub caps: Caps,
     pub traps: Traps,
+    /// Whether answers are kept as rendered, for benchmarks.
+    pub cache: bool,
+    /// A directory with one application that is a member of the organisation.
+    pub entra: Option<Entra>,
+}
+
+/// Microsoft Entra ID, as far as the client credentials grant goes.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entra {
+    pub tenant: String,
+    pub client_id: String,
+    pub client_secret: String,
+    /// How long a token lives.
+    #[serde(default = "hour")]
+    pub token_seconds: u64,
+}
+
+fn hour() -> u64 {
+    3600
 }
 
 impl Default for Specification {
@@ -39,6 +59,8 @@ impl Default for Specification {
             gzip: true,
             caps: Caps::default(),
             traps: Traps::default(),
+            entra: None,
+            cache: false,
         }
     }
 }
@@ -88,8 +110,16 @@ pub enum Refusal {
     ConditionalAccess,
 }
 
+/// Requests that are allowed in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limited {
+    pub requests: u64,
+    pub seconds: u64,
+}
+
 /// Deviations from a well-behaved service; all off at first.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Traps {
     pub builds_ties: Ties,
@@ -123,6 +153,8 @@ pub struct Traps {
     /// Every seventh element has enum values no specification lists.
     pub unknown_enum_values: bool,
     pub rate_limit_headers: bool,
+    /// A limit of requests per time, told in X-RateLimit headers; what is over it is blocked.
+    pub limited: Option<Limited>,
     /// Retry-After seconds on every good answer.
     pub delayed_200: Option<u64>,
 }
