@@ -90,3 +90,10 @@ def test_its_versions_can_be_built():
     command = ["sed", "-nE", expression, REPOSITORY / "Cargo.toml"]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     assert re.fullmatch(r"\d+\.\d+\.\d+", found) and f'pgrx = "={found}"' in cargo
+
+
+def test_the_readme_and_the_dockerfile_tell_the_same_command():
+    readme = (REPOSITORY / "README.md").read_text()
+    command = re.search(r"`(docker build [^`]*)`", readme)[1]
+    assert f"#   {command}\n" in DOCKERFILE.read_text()
+    assert f"--file {DOCKERFILE.relative_to(REPOSITORY)} " in command
