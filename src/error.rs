@@ -241,7 +241,9 @@ pub enum Error {
     },
     /// 429 to the last attempt.
     #[error(
-        "could not read {subject}: the service is limiting requests, {attempts} attempts were refused"
+        "could not read {subject}: the service is limiting requests, {attempts} attempts were refused \
+         (HTTP status {})",
+        answer.status
     )]
     Throttled {
         /// What was asked for.

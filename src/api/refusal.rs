@@ -64,15 +64,9 @@ impl Refusal {
         by_type.or_else(by_code).map(|(_, refusal)| *refusal)
     }
 
-    /// Whether every request would be refused in the same way, not only those for one project.
-    pub fn concerns_all(self) -> bool {
-        use Refusal::{
-            ConditionalAccess, Expired, InvalidVersion, PreviewVersion, VersionOutOfRange,
-        };
-        matches!(
-            self,
-            ConditionalAccess | Expired | PreviewVersion | VersionOutOfRange | InvalidVersion
-        )
+    /// Whether it is about what was asked for, and says nothing of the rest of the organization.
+    pub fn is_local(self) -> bool {
+        matches!(self, Refusal::NotAuthorized | Refusal::Project | Refusal::Repository)
     }
 }
 
@@ -116,10 +110,11 @@ mod tests {
     }
 
     #[test]
-    fn only_some_refusals_concern_everything() {
-        assert!(Refusal::ConditionalAccess.concerns_all());
-        assert!(Refusal::VersionOutOfRange.concerns_all());
-        assert!(!Refusal::Project.concerns_all());
-        assert!(!Refusal::NotAuthorized.concerns_all());
+    fn only_some_refusals_concern_one_project() {
+        assert!(!Refusal::ConditionalAccess.is_local());
+        assert!(!Refusal::VersionOutOfRange.is_local());
+        assert!(!Refusal::TooManyResults.is_local());
+        assert!(Refusal::Project.is_local());
+        assert!(Refusal::NotAuthorized.is_local());
     }
 }

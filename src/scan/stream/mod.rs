@@ -298,7 +298,7 @@ fn concerns_project(error: &Error) -> bool {
         return false;
     };
     match Refusal::of(answer) {
-        Some(refusal) => !refusal.concerns_all(),
+        Some(refusal) => refusal.is_local(),
         None => matches!(answer.status, 403 | 404),
     }
 }
