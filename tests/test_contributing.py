@@ -13,7 +13,14 @@ TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text()
 PROSE = re.sub(r"^ *```.*?^ *```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = "\n".join(re.findall(r"^ *```sh\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL))
 # What is code, but not of this repository.
-NOT_OURS = {"CREATE OR REPLACE", "ALTER", "DROP", "ALTER EXTENSION … UPDATE", "CREATE EXTENSION", "v"}
+NOT_OURS = {
+    "CREATE OR REPLACE",
+    "ALTER",
+    "DROP",
+    "ALTER EXTENSION … UPDATE",
+    "CREATE EXTENSION",
+    "v",
+}
 
 
 def code(text: str) -> list[str]:
@@ -67,7 +74,8 @@ def test_the_words_of_a_paragraph_are_in_the_files_that_it_names(paragraph):
         if is_path(piece) or piece in NOT_OURS or piece.startswith(("make ", "cargo ", "PG")):
             continue
         missing = set(re.findall(r"\w+", piece)) - known
-        assert not missing, f"{piece}: {missing} not in {[p.name for p in named] or 'the repository'}"
+        places = [path.name for path in named] or "the repository"
+        assert not missing, f"{piece}: {missing} not in {places}"
 
 
 def test_links_lead_to_files():

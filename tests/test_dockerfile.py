@@ -84,7 +84,8 @@ def test_its_versions_can_be_built():
     cargo = (REPOSITORY / "Cargo.toml").read_text()
     assert f"pg{arguments['PG_MAJOR']} = " in cargo
     oldest = re.search(r'^rust-version = "(.*)"', cargo, re.MULTILINE)[1]
-    assert [int(n) for n in arguments["RUST_VERSION"].split(".")] >= [int(n) for n in oldest.split(".")]
+    chosen, needed = (tuple(map(int, v.split("."))) for v in (arguments["RUST_VERSION"], oldest))
+    assert chosen >= needed
     # The line that finds cargo-pgrx's version finds the one of Cargo.toml.
     expression = re.search(r"sed -nE '(.*)' Cargo\.toml", text)[1]
     command = ["sed", "-nE", expression, REPOSITORY / "Cargo.toml"]
