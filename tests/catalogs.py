@@ -30,7 +30,8 @@ _MEMBER = """
 _QUERIES = {
     "extension": """
       SELECT e.extname, e.extversion, e.extrelocatable, n.nspname,
-             (SELECT array_agg((c.number::regclass, c.condition)::text ORDER BY c.number::regclass::text)
+             (SELECT array_agg((c.number::regclass, c.condition)::text
+                               ORDER BY c.number::regclass::text)
               FROM unnest(e.extconfig, e.extcondition) AS c(number, condition)) AS dumped_tables,
              obj_description(e.oid, 'pg_extension') AS remark
       FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
@@ -65,7 +66,8 @@ _QUERIES = {
     """,
     "relation": f"""
       SELECT c.oid::regclass::text, c.relkind, c.relpersistence, c.reloptions, c.relrowsecurity,
-             c.relreplident, CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS view,
+             c.relreplident,
+             CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END AS view,
              obj_description(c.oid, 'pg_class') AS remark,
              {_privileges("r", "c", "relacl", "relowner")}
       FROM pg_class AS c WHERE {_MEMBER.format("pg_class", "c")}

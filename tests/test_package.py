@@ -23,11 +23,16 @@ MAJOR = environment()["PG_MAJOR"]
 NAME = f"postgresql-{MAJOR}-azure-devops-fdw"
 DOCUMENTS = f"usr/share/doc/{NAME}"
 LIBRARY = f"usr/lib/postgresql/{MAJOR}/lib/{EXTENSION}.so"
-IS_DEBIANS = environment()["PG_CONFIG"].startswith(f"/usr/lib/postgresql/{MAJOR}/")
+PKGLIBDIR = subprocess.run(
+    [environment()["PG_CONFIG"], "--pkglibdir"], check=True, capture_output=True, text=True
+).stdout.strip()
 
 pytestmark = [
     pytest.mark.skipif(not shutil.which("dpkg-deb"), reason="there is no dpkg-deb here"),
-    pytest.mark.skipif(not IS_DEBIANS, reason="PG_CONFIG belongs to no package of Debian"),
+    pytest.mark.skipif(
+        PKGLIBDIR != f"/usr/lib/postgresql/{MAJOR}/lib",
+        reason="PG_CONFIG belongs to no package of Debian",
+    ),
 ]
 
 

@@ -67,7 +67,8 @@ def _default_version(db: Database) -> str:
 
 def test_the_version_is_newer_than_the_released_ones(db):
     assert "0.1.0" in RELEASED
-    assert _default_version(db) not in RELEASED, "raise the version in Cargo.toml; see CONTRIBUTING.md"
+    advice = "raise the version in Cargo.toml; see CONTRIBUTING.md"
+    assert _default_version(db) not in RELEASED, advice
 
 
 @pytest.mark.parametrize("version", RELEASED)
@@ -103,7 +104,10 @@ def test_updated_is_the_same_as_newly_installed(install, new_db, version):
             f"ALTER EXTENSION {EXTENSION} DROP FUNCTION azure_devops.tables()",
             "member azure_devops.tables(): only in",
         ),
-        ("REVOKE USAGE ON SCHEMA azure_devops FROM PUBLIC", "schema azure_devops: privileges differs"),
+        (
+            "REVOKE USAGE ON SCHEMA azure_devops FROM PUBLIC",
+            "schema azure_devops: privileges differs",
+        ),
         (
             "UPDATE pg_extension SET extconfig = NULL, extcondition = NULL "
             f"WHERE extname = '{EXTENSION}'",
