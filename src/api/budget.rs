@@ -13,12 +13,19 @@ use tokio::sync::Notify;
 /// besides, that keeps a backend below 100 MB over its base.
 pub const LIMIT: usize = 40 << 20;
 
+/// Buffers that are kept for the next answers: as many as pages are usually held, and no giants.
+const MOST_SPARE: usize = 12;
+const LARGEST_SPARE: usize = LIMIT / 5;
+
 /// The bytes of one scan.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
     held: Mutex<usize>,
     freed: Notify,
+    /// Buffers of pages that are consumed: memory that is used again costs no page faults, and
+    /// leaves no holes.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Bytes held for one answer; given back when it is dropped, on whatever thread.
@@ -35,7 +42,8 @@ pub struct Crowded;
 impl Budget {
     /// With nothing held.
     pub fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, held: Mutex::new(0), freed: Notify::new() })
+        let (held, spare) = (Mutex::new(0), Mutex::default());
+        Arc::new(Self { limit, held, freed: Notify::new(), spare })
     }
 
     /// Waits until an answer of that size is expected to fit.
@@ -43,6 +51,10 @@ impl Budget {
         let mut grant = Grant { budget: Arc::clone(self), bytes: 0 };
         grant.wait(expected).await;
         grant
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn held(&self) -> MutexGuard<'_, usize> {
@@ -91,6 +103,20 @@ impl Grant {
         *held += more;
         self.bytes = bytes;
         Ok(())
+    }
+
+    /// An empty buffer for the answer.
+    pub fn buffer(&self) -> Vec<u8> {
+        self.budget.spare().pop().unwrap_or_default()
+    }
+
+    /// Takes a buffer back.
+    pub fn recycle(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.budget.spare();
+        if spare.len() < MOST_SPARE && (1..=LARGEST_SPARE).contains(&buffer.capacity()) {
+            buffer.clear();
+            spare.push(buffer);
+        }
     }
 
     /// Holds exactly so many bytes from now on.
@@ -143,6 +169,20 @@ mod tests {
         assert!(now(budget.admit(1)).is_none());
         alone.settle(50);
         assert!(now(budget.admit(1)).is_some());
+    }
+
+    #[test]
+    fn buffers_are_used_again() {
+        let budget = Budget::new(100);
+        let grant = now(budget.admit(10)).expect("fits");
+        let mut buffer = grant.buffer();
+        buffer.extend_from_slice(&[7; 50]);
+        let capacity = buffer.capacity();
+        grant.recycle(buffer);
+        let again = grant.buffer();
+        assert!(again.is_empty() && again.capacity() == capacity);
+        grant.recycle(Vec::with_capacity(LARGEST_SPARE + 1));
+        assert_eq!(grant.buffer().capacity(), 0, "a giant is not kept");
     }
 
     #[test]

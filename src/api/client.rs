@@ -211,7 +211,8 @@ impl Client {
         let asked_to_wait = self.governor.heed(&headers).is_some();
         // What is announced is believed only so far: memory is for bytes that have come.
         let expected = response.content_length().unwrap_or(0).min(LARGEST_TRUSTED_LENGTH);
-        let mut body = Vec::with_capacity(usize::try_from(expected).unwrap_or(0));
+        let mut body = grant.buffer();
+        body.reserve(usize::try_from(expected).unwrap_or(0));
         while let Some(chunk) = response.chunk().await.map_err(transport)? {
             if (body.len() + chunk.len()) as u64 > LARGEST_ANSWER_MB << 20 {
                 return Err(Failure::TooLarge);

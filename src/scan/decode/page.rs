@@ -119,3 +119,11 @@ impl Page {
         std::str::from_utf8(bytes).unwrap_or_default()
     }
 }
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        if let Some(grant) = &self.grant {
+            grant.recycle(std::mem::take(&mut self.body));
+        }
+    }
+}
