@@ -88,4 +88,4 @@ def write(text: str) -> None:
 
 
 def _figure(ratio: float) -> str:
-    return f"{ratio:.4f}" if ratio < 0.01 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
+    return f"{ratio:.4f}" if ratio < 0.1 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
