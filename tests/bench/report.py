@@ -16,7 +16,7 @@ END = "<!-- End of the measured table. -->"
 
 # Every row that a run must bring; memory has one per size besides.
 NAMES = (
-    *("count", "three", "most", "all", "compressed", "projection", "simulator"),
+    *("count", "three", "most", "all", "copy", "compressed", "projection", "simulator"),
     *("bound", "script", "sequential", "refresh-requests", "refresh-bytes", "memory-growth"),
     *("instructions-count", "instructions-three", "instructions-all"),
 )

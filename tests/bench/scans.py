@@ -3,7 +3,7 @@
 from harness.simulator import Organization
 
 from .report import Row, at_most
-from .stage import THREE, Stage, reading
+from .stage import THREE, Stage, copying, scanning
 from .usage import Costs
 
 GOAL = 1.5
@@ -13,15 +13,17 @@ def rows(stage: Stage, org: Organization) -> list[Row]:
     schema = org.name
     statements = {
         "count": f"SELECT count(*) FROM {schema}.builds",
-        "three": reading(THREE, schema),
-        "most": reading(stage.all_columns(schema, "attrs"), schema),
-        "all": reading("*", schema),
+        "three": scanning(THREE, schema),
+        "most": scanning(stage.all_columns(schema, "attrs"), schema),
+        "all": scanning("*", schema),
+        "copy": copying("*", schema),
     }
     titles = {
         "count": "`count(*)`",
         "three": "three columns",
         "most": "all columns but `attrs`",
         "all": "all columns",
+        "copy": "all columns, written out by COPY",
     }
     costs = _compare(stage, org, statements)
     found = [_row(costs, name, titles[name]) for name in statements]
