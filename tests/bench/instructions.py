@@ -12,7 +12,7 @@ import subprocess
 from harness.environment import server_user
 
 from .report import Row
-from .stage import THREE, Stage, reading
+from .stage import THREE, Stage, scanning
 
 _COLLECTED = re.compile(r"Collected : (\d+)")
 _READERS = {"count": "`count(*)`", "three": "three columns", "all": "all columns"}
@@ -57,7 +57,7 @@ def _row(name: str, measured: str, floor: str, ratio: float | None) -> Row:
 def _statement(name: str, schema: str) -> str:
     if name == "count":
         return f"SELECT count(*) FROM {schema}.builds"
-    return reading(THREE if name == "three" else "*", schema)
+    return scanning(THREE if name == "three" else "*", schema)
 
 
 def _server(stage: Stage, statement: str) -> int:

@@ -1,7 +1,7 @@
 """Memory of a scan over that of a backend that has only started, by the number of rows."""
 
 from .report import Row, at_most
-from .stage import Stage, reading
+from .stage import Stage, copying
 from .usage import peak_kilobytes
 
 GOAL_MB = 100
@@ -16,7 +16,7 @@ def rows(stage: Stage) -> list[Row]:
         with stage.organization(name, size), stage.connect() as connection:
             pid = connection.info.backend_pid
             base = peak_kilobytes(pid)
-            read = connection.execute(reading("*", name)).rowcount
+            read = connection.execute(copying("*", name)).rowcount
             peak = peak_kilobytes(pid)
         over_base[size] = (peak - base) / 1000
         found.append(

@@ -16,7 +16,7 @@ END = "<!-- End of the measured table. -->"
 
 # Every row that a run must bring; memory has one per size besides.
 NAMES = (
-    *("count", "three", "most", "all", "compressed", "projection", "simulator"),
+    *("count", "three", "most", "all", "copy", "compressed", "projection", "simulator"),
     *("bound", "script", "sequential", "refresh-requests", "refresh-bytes", "memory-growth"),
     *("instructions-count", "instructions-three", "instructions-all"),
 )
@@ -88,4 +88,4 @@ def write(text: str) -> None:
 
 
 def _figure(ratio: float) -> str:
-    return f"{ratio:.4f}" if ratio < 0.01 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"
+    return f"{ratio:.4f}" if ratio < 0.1 else f"{ratio:.2f}" if ratio < 10 else f"{ratio:.1f}"

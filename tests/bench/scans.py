@@ -1,10 +1,13 @@
 """Full scans without latency, against a client that downloads the same pages and parses them."""
 
+import functools
+from collections.abc import Callable
+
 from harness.simulator import Organization
 
 from .report import Row, at_most
-from .stage import THREE, Stage, reading
-from .usage import Costs
+from .stage import THREE, Stage, copying, scanning
+from .usage import Cost, Costs
 
 GOAL = 1.5
 
@@ -13,15 +16,17 @@ def rows(stage: Stage, org: Organization) -> list[Row]:
     schema = org.name
     statements = {
         "count": f"SELECT count(*) FROM {schema}.builds",
-        "three": reading(THREE, schema),
-        "most": reading(stage.all_columns(schema, "attrs"), schema),
-        "all": reading("*", schema),
+        "three": scanning(THREE, schema),
+        "most": scanning(stage.all_columns(schema, "attrs"), schema),
+        "all": scanning("*", schema),
+        "copy": copying("*", schema),
     }
     titles = {
         "count": "`count(*)`",
         "three": "three columns",
         "most": "all columns but `attrs`",
         "all": "all columns",
+        "copy": "all columns, written out by COPY",
     }
     costs = _compare(stage, org, statements)
     found = [_row(costs, name, titles[name]) for name in statements]
@@ -58,11 +63,20 @@ def rows(stage: Stage, org: Organization) -> list[Row]:
 def _compare(stage: Stage, org: Organization, statements: dict[str, str]) -> Costs:
     """All in turn, the floor first; the first reading, which is not counted, fills the cache."""
     urls = stage.urls(org, statements["count"])
+    expected = org.summary()["rows"]
     costs = Costs()
+
+    def turn(name: str, work: Callable[[], Cost]) -> None:
+        stage.simulator.clear()
+        costs.add(name, work())
+        served = org.summary()["rows"]
+        if served != expected:
+            raise RuntimeError(f"{name} was sent {served} rows instead of {expected}")
+
     for _ in range(stage.arguments.runs):
-        costs.add("floor", stage.floor(org, urls))
+        turn("floor", lambda: stage.floor(org, urls))
         for name, statement in statements.items():
-            costs.add(name, stage.run(statement))
+            turn(name, functools.partial(stage.run, statement))
     return costs
 
 
