@@ -820,3 +820,11 @@ $$;
 
 COMMENT ON FUNCTION azure_devops.reset(regclass) IS
   'Forgets how far a target has been read, so that the next run starts over.';
+
+COMMENT ON FUNCTION azure_devops.check(text) IS
+  'Whether each table of a server can be read with your credential, and if not, what is missing.';
+
+COMMENT ON FUNCTION azure_devops.tables() IS
+  'The tables that there are: what they hold, their keys, and the scope that a token needs.';
+COMMENT ON FUNCTION azure_devops.columns() IS
+  'Their columns: types, meaning, JSON field, and the operators that narrow the requests.';

@@ -64,6 +64,13 @@ fn check(
     TableIterator::new(rows)
 }
 
+::pgrx::extension_sql!(
+    "COMMENT ON FUNCTION azure_devops.check(text) IS\n  \
+     'Whether each table of a server can be read with your credential, and if not, what is missing.';",
+    name = "comment_check",
+    requires = [check]
+);
+
 type Version = crate::catalog::endpoint::Version;
 
 /// A client of its own, which gives up early.

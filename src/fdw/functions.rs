@@ -57,3 +57,12 @@ fn columns() -> TableIterator<
         })
     }))
 }
+
+::pgrx::extension_sql!(
+    "COMMENT ON FUNCTION azure_devops.tables() IS\n  \
+     'The tables that there are: what they hold, their keys, and the scope that a token needs.';\n\
+     COMMENT ON FUNCTION azure_devops.columns() IS\n  \
+     'Their columns: types, meaning, JSON field, and the operators that narrow the requests.';",
+    name = "comment_catalogue",
+    requires = [tables, columns]
+);
