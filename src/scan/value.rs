@@ -38,7 +38,8 @@ pub fn text(json: &str) -> Cow<'_, str> {
 /// JSON without what PostgreSQL cannot store: `\u0000` and lone surrogates become U+FFFD, the
 /// replacement character, in text and jsonb alike.
 pub fn storable(json: &str) -> Cow<'_, str> {
-    if !json.contains("\\u") {
+    // A single byte is found much faster than two.
+    if !json.contains('\\') || !json.contains("\\u") {
         return Cow::Borrowed(json);
     }
     let mut fixed = String::new();

@@ -78,8 +78,11 @@ impl Decoder {
         subject: &Subject,
     ) -> Result<Page, Unreadable> {
         let mut page = Page::new(self.width);
+        // Checked once for all values. What is no UTF-8 becomes the replacement character.
+        let body = String::from_utf8(body)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
         let context = visit::Context::new(&body, &self.columns, &self.table, subject);
-        let mut json = serde_json::Deserializer::from_slice(&body);
+        let mut json = serde_json::Deserializer::from_str(&body);
         let read = match envelope {
             Envelope::Member(member) => visit::answer(&mut json, member, self, &context, &mut page),
             Envelope::Bare => visit::bare(&mut json, self, &context, &mut page),

@@ -23,7 +23,7 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(
-        body: &[u8],
+        body: &str,
         columns: &'a [String],
         table: &'a str,
         subject: &'a Subject,
@@ -59,7 +59,7 @@ impl<'a> Context<'a> {
 
 /// Reads `{"value": [element, …], …}`.
 pub(super) fn answer<'de>(
-    json: &mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+    json: &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
     member: &'static str,
     decoder: &Decoder,
     context: &Context<'_>,
@@ -70,7 +70,7 @@ pub(super) fn answer<'de>(
 
 /// Reads one element.
 pub(super) fn bare<'de>(
-    json: &mut serde_json::Deserializer<serde_json::de::SliceRead<'de>>,
+    json: &mut serde_json::Deserializer<serde_json::de::StrRead<'de>>,
     decoder: &Decoder,
     context: &Context<'_>,
     page: &mut Page,
