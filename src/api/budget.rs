@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 /// Bytes that a scan holds unless a single answer is larger. With what decoding and PostgreSQL need
 /// besides, that keeps a backend below 100 MB over its base.
-pub const LIMIT: usize = 40 << 20;
+pub const LIMIT: usize = 48 << 20;
 
 /// Buffers that are kept for the next answers: as many as pages are usually held, and no giants.
 const MOST_SPARE: usize = 12;

@@ -14,8 +14,9 @@ use crate::scan::decode::Decoder;
 use crate::scan::plan::{List, Plan};
 use crate::scan::seen::Seen;
 
-/// Pages are not asked for larger, once the size of an element is known: a tenth of the budget.
-const LARGEST_PAGE_BYTES: usize = budget::LIMIT / 10;
+/// Pages are not asked for larger, once the size of an element is known: so that one can be held by
+/// each of the usual number of workers and one by the executor.
+const LARGEST_PAGE_BYTES: usize = budget::LIMIT / 9;
 
 impl Scan {
     /// Reads the lists one after the other, each row once.

@@ -33,7 +33,7 @@ use crate::scan::plan::Plan;
 use crate::scan::seen::Seen;
 
 /// Size of an element before one has been seen. A guess: builds have about 6 kB, the others less.
-const UNKNOWN_ELEMENT_BYTES: usize = 8_000;
+const UNKNOWN_ELEMENT_BYTES: usize = 6_000;
 
 /// Elements of a page whose mean size is worth something.
 const ENOUGH_TO_JUDGE: usize = 10;
