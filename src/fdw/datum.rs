@@ -1,6 +1,5 @@
 //! Values across the border: JSON text to datums, and datums of right-hand sides to conditions.
 
-use std::borrow::Cow;
 use std::ffi::CString;
 
 use pgrx::pg_sys;
@@ -233,25 +232,34 @@ fn text_datum(text: &str) -> pg_sys::Datum {
 }
 
 fn uuid_datum(text: &str) -> Option<pg_sys::Datum> {
-    let hex: Cow<'_, str> = match text.len() {
-        36 if text
-            .bytes()
-            .enumerate()
-            .all(|(i, b)| (b == b'-') == matches!(i, 8 | 13 | 18 | 23)) =>
-        {
-            Cow::Owned(text.replace('-', ""))
-        }
-        32 => Cow::Borrowed(text),
-        _ => return None,
-    };
-    let value = hex.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u128::from_str_radix(&hex, 16));
-    let bytes = value?.ok()?.to_be_bytes();
+    let bytes = uuid_bytes(text.as_bytes())?;
     // SAFETY: a uuid datum is a pointer to 16 palloc'd bytes.
     unsafe {
         let copy = pg_sys::palloc(bytes.len()).cast::<u8>();
         std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy, bytes.len());
         Some(pg_sys::Datum::from(copy))
     }
+}
+
+/// The bytes of a GUID in its usual form, with or without hyphens; `None`: PostgreSQL may know more.
+fn uuid_bytes(text: &[u8]) -> Option<[u8; 16]> {
+    const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+    let hyphens = match text.len() {
+        36 if HYPHENS.iter().all(|at| text[*at] == b'-') => true,
+        32 => false,
+        _ => return None,
+    };
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let mut bytes = [0; 16];
+    let mut at = 0;
+    for byte in &mut bytes {
+        if hyphens && HYPHENS.contains(&at) {
+            at += 1;
+        }
+        *byte = digit(text[at])? << 4 | digit(text[at + 1])?;
+        at += 2;
+    }
+    Some(bytes)
 }
 
 /// The condition's comparison.

@@ -15,7 +15,7 @@ impl Node {
         let mut node = self;
         for part in pointer.split('/').skip(1) {
             let part = part.replace("~1", "/").replace("~0", "~");
-            let index = match node.child(&part) {
+            let index = match node.child(part.as_bytes()) {
                 Some(index) => index,
                 None => {
                     node.children.push((part.into_boxed_str(), Node::default()));
@@ -28,8 +28,8 @@ impl Node {
     }
 
     /// The index of the child of that name.
-    pub fn child(&self, name: &str) -> Option<usize> {
-        self.children.iter().position(|(known, _)| &**known == name)
+    pub fn child(&self, name: &[u8]) -> Option<usize> {
+        self.children.iter().position(|(known, _)| known.as_bytes() == name)
     }
 
     /// The first slot here or below: the one that an error names.

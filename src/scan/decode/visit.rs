@@ -312,7 +312,7 @@ impl<'de> Visitor<'de> for At<'_, '_> {
             return Err(self.unexpected("an array"));
         }
         for index in 0.. {
-            let more = match node.child(&index.to_string()) {
+            let more = match node.child(index.to_string().as_bytes()) {
                 Some(child) => {
                     let node = &node.children[child].1;
                     let cells = &mut *self.cells;
@@ -341,8 +341,23 @@ impl<'de> DeserializeSeed<'de> for Key<'_> {
     type Value = Option<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        // Not decoded by serde: a name with a lone surrogate is somebody else's, not our error.
-        let name = <&RawValue as de::Deserialize>::deserialize(deserializer)?.get();
-        Ok(self.0.child(&value::text(name)))
+        // As bytes: a name with a lone surrogate is somebody else's, not our error.
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = Option<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name of a member")
+    }
+
+    fn visit_bytes<E: de::Error>(self, name: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.child(name))
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<Self::Value, E> {
+        self.visit_bytes(name.as_bytes())
     }
 }
