@@ -57,7 +57,7 @@ pub const TABLE: Table = Table {
         parent: Parent::Project,
         elements: "value",
         paging: Paging::Time { column: "queue_time" },
-        page_size: 1000,
+        page_size: 700,
         page_size_parameter: Some("$top"),
         defaults: &[],
         streams: &[&UNFINISHED, &COMPLETED],
