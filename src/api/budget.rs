@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use super::wait;
+
 /// Bytes that a scan holds unless a single answer is larger. With what decoding and PostgreSQL need
 /// besides, that keeps a backend below 100 MB over its base.
 pub const LIMIT: usize = 48 << 20;
@@ -78,17 +80,9 @@ impl Grant {
     pub async fn wait(&mut self, expected: usize) {
         self.settle(0);
         let expected = expected.clamp(1, self.budget.limit);
-        loop {
-            let freed = self.budget.freed.notified();
-            tokio::pin!(freed);
-            // From here on a release is not missed.
-            freed.as_mut().enable();
-            if self.budget.take(expected) {
-                self.bytes = expected;
-                return;
-            }
-            freed.await;
-        }
+        let budget = &self.budget;
+        wait::until(&budget.freed, || budget.take(expected).then_some(())).await;
+        self.bytes = expected;
     }
 
     /// Makes room for an answer that has grown to so many bytes.

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::clients;
 use super::io::Stream;
 use super::report::{self, ok_or_error};
 use super::server::{self, Server};
 use crate::api::client::{Client, Settings};
-use crate::api::governor::Governor;
 use crate::api::refusal::Refusal;
+use crate::catalog::endpoint::Version;
 use crate::catalog::table::Table;
 use crate::error::{Answer, Error};
 use crate::scan::decode::Decoder;
@@ -71,14 +72,11 @@ fn check(
     requires = [check]
 );
 
-type Version = crate::catalog::endpoint::Version;
-
-/// A client of its own, which gives up early.
+/// A client that gives up early. It keeps to what the service has said of the credential.
 fn patient(server: &Server) -> Result<(Arc<Client>, Version), Error> {
     let settings = server.client.settings().clone();
     let settings = Settings { max_retries: RETRIES.min(settings.max_retries), ..settings };
-    let client = Client::new(settings, Arc::<Governor>::default())?;
-    Ok((Arc::new(client), server.version))
+    Ok((clients::client(settings)?, server.version))
 }
 
 /// Reads until the first row, or the end of the first project.

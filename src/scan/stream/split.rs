@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use super::Project;
+use crate::api::wait;
 use crate::error::Error;
 use crate::scan::plan::{List, Split};
 use crate::scan::seen::Seen;
@@ -176,16 +177,7 @@ impl Group {
 
     /// Waits for all parts that were taken, or for the first error.
     pub async fn wait(&self) -> Result<(), Error> {
-        loop {
-            let ended = self.ended.notified();
-            tokio::pin!(ended);
-            // From here on an end is not missed.
-            ended.as_mut().enable();
-            if let Some(outcome) = self.outcome() {
-                return outcome;
-            }
-            ended.await;
-        }
+        wait::until(&self.ended, || self.outcome()).await
     }
 }
 
@@ -280,17 +272,12 @@ impl Crew {
     /// Waits for work, or for the end of all of it.
     /// None while `wanted` says that rows come faster than they are consumed.
     pub(super) async fn idle(&self, page: usize, wanted: impl Fn() -> bool) -> Option<Arc<Part>> {
-        loop {
-            let changed = self.changed.notified();
-            tokio::pin!(changed);
-            // From here on a change is not missed.
-            changed.as_mut().enable();
-            match self.look(page, wanted()) {
-                Idle::Take(part) => return Some(part),
-                Idle::Leave => return None,
-                Idle::Wait => changed.await,
-            }
-        }
+        wait::until(&self.changed, || match self.look(page, wanted()) {
+            Idle::Take(part) => Some(Some(part)),
+            Idle::Leave => Some(None),
+            Idle::Wait => None,
+        })
+        .await
     }
 }
 
