@@ -45,6 +45,8 @@ def test_a_session_survives_thousands_of_scans(new_org, new_db):
             with session.connection.transaction():
                 session.execute(f"SET LOCAL statement_timeout = {timeout}")
                 session.execute(chance.choice(QUERIES)).fetchall()
+                # It is for the query: a COMMIT that is cancelled would leave the transaction open.
+                session.execute("SET LOCAL statement_timeout = 0")
             outcomes["rows"] += 1
         except psycopg.errors.QueryCanceled:
             outcomes["cancelled"] += 1
